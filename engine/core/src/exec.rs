@@ -1,0 +1,282 @@
+//! One action, in whatever process it was started: from its request in the store to its result.
+//!
+//! Whoever starts it (a scheduler, Slurm, a person) the steps are the same: take the lease, check
+//! every byte of the inputs, work in the action's own folder, take the outputs into the store,
+//! write the result last.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use crate::digest::{Digest, Key};
+use crate::event::Progress;
+use crate::file_index::modified_nanos;
+use crate::files::{self, At, FileError};
+use crate::key::{Preimage, ResolvedInput};
+use crate::lease::{Holder, Lease};
+use crate::record::{self, ActionResult, OutputRecord, Receipt, Request, RequestInput};
+use crate::store::{Store, StoreError};
+
+/// What does the work of every kind of action.
+pub trait Runner: Sync {
+    /// Runs `job`, writing each of its outputs to [`Job::output`]; gives facts for the receipt.
+    fn run(
+        &self,
+        job: &Job,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<BTreeMap<String, String>, Failure>;
+}
+
+/// Why an action failed, in words for its user.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("{message}")]
+pub struct Failure {
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Why [`execute`] gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    #[error("there is no request for `{0}` in this store")]
+    NoRequest(Key),
+    #[error("{0}")]
+    Damaged(String),
+    #[error("it is being run by {} on {} (process {})", .0.target, .0.host, .0.pid)]
+    Held(Holder),
+    #[error("object `{0}` was damaged; it is moved aside and will be made again")]
+    DamagedInput(Digest),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<FileError> for ExecError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// An action's work order, as its runner sees it.
+#[derive(Debug)]
+pub struct Job {
+    pub key: Key,
+    pub target: String,
+    pub kind: String,
+    pub version: u32,
+    pub params: Map<String, Value>,
+    /// In canonical order: by role, digest, attributes.
+    pub inputs: Vec<JobInput>,
+    /// A folder that survives a crash, so that long work can resume.
+    pub scratch: PathBuf,
+    outputs: PathBuf,
+}
+
+/// One input, in place.
+#[derive(Debug, Clone)]
+pub struct JobInput {
+    pub role: String,
+    pub digest: Digest,
+    pub attributes: Map<String, Value>,
+    pub path: PathBuf,
+}
+
+impl Job {
+    /// Where to write the output of that name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> PathBuf {
+        self.outputs.join(name)
+    }
+
+    /// The inputs of a role, in canonical order.
+    pub fn inputs(&self, role: &str) -> impl Iterator<Item = &JobInput> {
+        self.inputs.iter().filter(move |input| input.role == role)
+    }
+
+    /// The parameters as the struct they were made from.
+    pub fn params<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_value(Value::Object(self.params.clone()))
+            .map_err(|error| Failure::new(format!("parameters of `{}`: {error}", self.kind)))
+    }
+}
+
+/// Runs the action whose request is stored under `key`, unless its result is there already.
+pub fn execute(
+    store: &Store,
+    key: Key,
+    runner: &dyn Runner,
+    program: &str,
+    force: bool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ActionResult, ExecError> {
+    let request = read_request(store, key)?;
+    let holder = Holder::this_process(&request.target);
+    let lease = Lease::acquire(&store.lease_path(key), &holder)?.map_err(ExecError::Held)?;
+    if let Some(result) = finished(store, key, force)? {
+        return Ok(result);
+    }
+    check_inputs(store, &request)?;
+    let job = prepare(store, &request)?;
+    let started = (SystemTime::now(), Instant::now());
+    let facts = runner.run(&job, progress)?;
+    check_files_unchanged(&request)?;
+    let outputs = commit(store, &request, &job)?;
+    let receipt = receipt(started, program, facts);
+    let Request { kind, version, .. } = request;
+    let result = ActionResult { key, kind, version, outputs, receipt };
+    store.put_result(&result)?;
+    files::remove_all(&store.work_path(key))?;
+    drop(lease);
+    Ok(result)
+}
+
+/// A result that another process wrote meanwhile, with all of its bytes.
+fn finished(store: &Store, key: Key, force: bool) -> Result<Option<ActionResult>, ExecError> {
+    if force {
+        return Ok(None);
+    }
+    let whole = |result: &ActionResult| {
+        result.outputs.iter().all(|output| store.has_object(output.digest, output.bytes))
+    };
+    Ok(store.result(key)?.filter(whole))
+}
+
+fn read_request(store: &Store, key: Key) -> Result<Request, ExecError> {
+    let path = store.request_path(key);
+    let bytes = files::read_if_present(&path)?.ok_or(ExecError::NoRequest(key))?;
+    let damaged = |what: String| ExecError::Damaged(format!("`{}`: {what}", path.display()));
+    let request: Request = record::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if key_of(&request) != Some(key) {
+        return Err(damaged("its content does not give its key".into()));
+    }
+    Ok(request)
+}
+
+fn key_of(request: &Request) -> Option<Key> {
+    let resolve = |input: &RequestInput| ResolvedInput {
+        role: input.role.clone(),
+        digest: input.digest,
+        attributes: input.attributes.clone(),
+    };
+    let inputs: Vec<_> = request.inputs.iter().map(resolve).collect();
+    let outputs: Vec<_> = request.outputs.iter().map(|output| output.name.as_str()).collect();
+    let preimage = Preimage {
+        kind: &request.kind,
+        version: request.version,
+        params: &request.params,
+        inputs: &inputs.iter().collect::<Vec<_>>(),
+        outputs: &outputs,
+    };
+    preimage.key().ok().map(|(key, _)| key)
+}
+
+/// Reads every stored input through before it is used: a flipped bit must not train a model.
+fn check_inputs(store: &Store, request: &Request) -> Result<(), ExecError> {
+    let stored = request.inputs.iter().filter(|input| input.file.is_none());
+    let digests: std::collections::BTreeSet<_> = stored.map(|input| input.digest).collect();
+    for digest in digests {
+        if !store.check_object(digest)? {
+            return Err(ExecError::DamagedInput(digest));
+        }
+    }
+    Ok(())
+}
+
+fn prepare(store: &Store, request: &Request) -> Result<Job, ExecError> {
+    let work = store.work_path(request.key);
+    let (outputs, scratch) = (work.join("out"), work.join("scratch"));
+    files::remove_all(&outputs)?;
+    for folder in [&outputs, &scratch] {
+        fs::create_dir_all(folder).at("create the folder", folder)?;
+    }
+    let inputs = request.inputs.iter().map(|input| JobInput {
+        role: input.role.clone(),
+        digest: input.digest,
+        attributes: input.attributes.clone(),
+        path: match &input.file {
+            Some(file) => file.path.clone(),
+            None => store.object_path(input.digest),
+        },
+    });
+    Ok(Job {
+        key: request.key,
+        target: request.target.clone(),
+        kind: request.kind.clone(),
+        version: request.version,
+        params: request.params.clone(),
+        inputs: inputs.collect(),
+        scratch,
+        outputs,
+    })
+}
+
+/// A file edited while it was read would put its new content's result under its old digest.
+fn check_files_unchanged(request: &Request) -> Result<(), ExecError> {
+    for file in request.inputs.iter().filter_map(|input| input.file.as_ref()) {
+        let metadata = fs::metadata(&file.path).at("read", &file.path)?;
+        if metadata.len() != file.bytes || modified_nanos(&metadata) != file.modified_nanos {
+            let message = format!("`{}` changed while it was read", file.path.display());
+            return Err(Failure::new(message).hint("run again once nothing writes to it").into());
+        }
+    }
+    Ok(())
+}
+
+/// Takes the outputs into the store; all must be there before the first one is.
+fn commit(store: &Store, request: &Request, job: &Job) -> Result<Vec<OutputRecord>, ExecError> {
+    if let Some(missing) = request.outputs.iter().find(|output| !job.output(&output.name).is_file())
+    {
+        let message = format!("the action ended without writing its output `{}`", missing.name);
+        return Err(Failure::new(message).into());
+    }
+    let mut outputs = Vec::with_capacity(request.outputs.len());
+    for output in &request.outputs {
+        let (digest, bytes) = store.insert(&job.output(&output.name))?;
+        outputs.push(OutputRecord { name: output.name.clone(), digest, bytes, keep: output.keep });
+    }
+    Ok(outputs)
+}
+
+fn receipt(
+    started: (SystemTime, Instant),
+    program: &str,
+    facts: BTreeMap<String, String>,
+) -> Receipt {
+    Receipt {
+        started_unix_seconds: started.0.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        wall_seconds: started.1.elapsed().as_secs_f64(),
+        host: files::host(),
+        program: program.to_owned(),
+        facts,
+    }
+}
+
+/// The size of a folder's files, for messages.
+#[must_use]
+pub fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.filter_map(Result::ok).map(size).sum()
+}

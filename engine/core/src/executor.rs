@@ -1,0 +1,216 @@
+//! Where an action runs: in this process, or as `exec KEY` in one of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Cost;
+use crate::digest::Key;
+use crate::event::Progress;
+use crate::exec::{self, ExecError, Failure, Runner};
+use crate::files::{self, At};
+use crate::lease::Holder;
+use crate::record::ActionResult;
+use crate::store::Store;
+
+/// What a process running `exec` writes to standard output, an object a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "message")]
+pub enum ChildMessage {
+    Progress {
+        progress: Progress,
+    },
+    Held {
+        holder: Holder,
+    },
+    /// An input was damaged: it is moved aside, and whoever made it must run again.
+    DamagedInput {
+        digest: crate::digest::Digest,
+    },
+    Failed {
+        failure: String,
+        hint: Option<String>,
+    },
+    Done,
+}
+
+/// How an execution ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+}
+
+/// Set once to stop everything.
+#[derive(Debug, Default)]
+pub struct Cancel {
+    flag: AtomicBool,
+}
+
+impl Cancel {
+    pub fn set(&self) {
+        self.flag.store(true, Ordering::SeqCst);
+    }
+
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.flag.load(Ordering::SeqCst)
+    }
+}
+
+/// Starts actions; the scheduler decides which and when.
+pub trait Executor: Sync {
+    /// Runs the action whose request is stored. `device` is the place in its pool, if it has one.
+    fn execute(
+        &self,
+        key: Key,
+        work: &Work,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<ActionResult, Ended>;
+}
+
+/// How to run one action; nothing that decides its output.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    pub cost: Cost,
+    /// Run even if a result is there: its bytes are not.
+    pub force: bool,
+    /// Which device of its pool it may use.
+    pub device: Option<usize>,
+}
+
+/// Light actions here, heavy ones as processes of this program.
+pub struct LocalExecutor<'a> {
+    pub store: Store,
+    pub runner: &'a dyn Runner,
+    /// This program, started as `PROGRAM exec KEY --store DIR`.
+    pub program: PathBuf,
+    /// Name and version, for receipts.
+    pub version: String,
+}
+
+impl Executor for LocalExecutor<'_> {
+    fn execute(
+        &self,
+        key: Key,
+        work: &Work,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<ActionResult, Ended> {
+        match work.cost {
+            Cost::Light => Ok(exec::execute(
+                &self.store,
+                key,
+                self.runner,
+                &self.version,
+                work.force,
+                progress,
+            )?),
+            Cost::Heavy => self.in_process_of_its_own(key, work, progress, cancel),
+        }
+    }
+}
+
+impl LocalExecutor<'_> {
+    fn in_process_of_its_own(
+        &self,
+        key: Key,
+        work: &Work,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<ActionResult, Ended> {
+        let mut child = self.spawn(key, work)?;
+        let stdout = child.stdout.take();
+        let child = Mutex::new(child);
+        let finished = AtomicBool::new(false);
+        let last = std::thread::scope(|scope| {
+            scope.spawn(|| kill_when_cancelled(&child, cancel, &finished));
+            let last = stdout.map(|stdout| follow(BufReader::new(stdout), progress));
+            finished.store(true, Ordering::SeqCst);
+            last.flatten()
+        });
+        let mut child = child.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let status = child.wait().at("wait for", &self.program).map_err(ExecError::from)?;
+        if cancel.is_set() && !status.success() {
+            return Err(Ended::Interrupted);
+        }
+        self.conclude(key, last, &status.to_string())
+    }
+
+    fn spawn(&self, key: Key, work: &Work) -> Result<Child, Ended> {
+        let log = self.store.log_path(key);
+        files::ensure_parent(&log).map_err(ExecError::from)?;
+        let log = File::create(&log).at("write", &log).map_err(ExecError::from)?;
+        let mut command = Command::new(&self.program);
+        command.arg("exec").arg(key.to_hex()).arg("--store").arg(self.store.root());
+        if work.force {
+            command.arg("--force");
+        }
+        if let Some(device) = work.device {
+            command.env("MIXMAKE_DEVICE", device.to_string());
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        Ok(command.spawn().at("start", &self.program).map_err(ExecError::from)?)
+    }
+
+    fn conclude(
+        &self,
+        key: Key,
+        last: Option<ChildMessage>,
+        status: &str,
+    ) -> Result<ActionResult, Ended> {
+        Err(Ended::Exec(match last {
+            Some(ChildMessage::Done) => {
+                if let Some(result) = self.store.result(key).map_err(ExecError::from)? {
+                    return Ok(result);
+                }
+                Failure::new("the action ended well, but its result is not in the store").into()
+            }
+            Some(ChildMessage::Held { holder }) => ExecError::Held(holder),
+            Some(ChildMessage::DamagedInput { digest }) => ExecError::DamagedInput(digest),
+            Some(ChildMessage::Failed { failure, hint }) => {
+                ExecError::Failed(Failure { message: failure, hint })
+            }
+            Some(ChildMessage::Progress { .. }) | None => {
+                let message = format!("its process ended without a word ({status})");
+                let hint =
+                    "a signal 9 here is often the kernel out of memory; see its log".to_owned();
+                ExecError::Failed(Failure { message, hint: Some(hint) })
+            }
+        }))
+    }
+}
+
+/// Passes progress on; gives the last message that is not progress.
+fn follow(lines: impl BufRead, progress: &mut dyn FnMut(Progress)) -> Option<ChildMessage> {
+    let mut last = None;
+    for line in lines.lines().map_while(Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(ChildMessage::Progress { progress: step }) => progress(step),
+            Ok(message) => last = Some(message),
+            Err(_) => tracing::debug!("not a message: {line}"),
+        }
+    }
+    last
+}
+
+fn kill_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, finished: &AtomicBool) {
+    while !finished.load(Ordering::SeqCst) {
+        if cancel.is_set() {
+            if let Ok(mut child) = child.lock() {
+                let _ = child.kill();
+            }
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

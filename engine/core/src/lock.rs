@@ -1,0 +1,150 @@
+//! The lock file: input digests and results, pinned beside the manifest in git.
+//!
+//! One fact a line, sorted, no times and no hosts, so that it merges as text.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::digest::Digest;
+use crate::files::{self, FileError};
+
+const HEADER: &str =
+    "# Written by mixmake: what every input was and every target gave. Do not edit; commit it.\n";
+
+/// The facts of one lock file: `input PATH` or `result TARGET OUTPUT` to a digest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    facts: BTreeMap<String, Digest>,
+}
+
+/// A line that is no fact.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(
+        "`{path}`, line {line}: expected `input DIGEST PATH` or `result DIGEST TARGET/OUTPUT`, got `{text}`"
+    )]
+    Line { path: String, line: usize, text: String },
+}
+
+/// One fact that is not as it was pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// `input a.jsonl` or `result train/a/losses.json`.
+    pub fact: String,
+    pub pinned: Option<Digest>,
+    pub now: Option<Digest>,
+}
+
+impl Lock {
+    /// Reads a lock file; a missing one pins nothing.
+    pub fn read(path: &Path) -> Result<Self, LockError> {
+        let bytes = files::read_if_present(path)?.unwrap_or_default();
+        let mut lock = Self::default();
+        for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (fact, digest) = parse(line).ok_or_else(|| LockError::Line {
+                path: path.display().to_string(),
+                line: index + 1,
+                text: line.to_owned(),
+            })?;
+            lock.facts.insert(fact, digest);
+        }
+        Ok(lock)
+    }
+
+    pub fn pin_input(&mut self, path: &str, digest: Digest) {
+        self.facts.insert(format!("input {path}"), digest);
+    }
+
+    pub fn pin_result(&mut self, target: &str, output: &str, digest: Digest) {
+        self.facts.insert(format!("result {target}/{output}"), digest);
+    }
+
+    /// Keeps the facts of `older` that `keep` says still belong to the manifest and that are
+    /// not known anew.
+    pub fn inherit(&mut self, older: &Self, keep: impl Fn(&str) -> bool) {
+        for (fact, digest) in &older.facts {
+            if keep(fact) {
+                self.facts.entry(fact.clone()).or_insert(*digest);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// What `now` would change of the facts pinned here.
+    #[must_use]
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        let names: std::collections::BTreeSet<_> =
+            self.facts.keys().chain(now.facts.keys()).collect();
+        let difference = |fact: &String| Difference {
+            fact: fact.clone(),
+            pinned: self.facts.get(fact).copied(),
+            now: now.facts.get(fact).copied(),
+        };
+        names.into_iter().map(difference).filter(|each| each.pinned != each.now).collect()
+    }
+
+    /// Writes the file if its text would change.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let text = self.to_text();
+        if files::read_if_present(path)?.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        files::write(path, text.as_bytes())
+    }
+
+    fn to_text(&self) -> String {
+        let line = |(fact, digest): (&String, &Digest)| match fact.split_once(' ') {
+            Some((kind, name)) => format!("{kind} {digest} {name}\n"),
+            None => String::new(),
+        };
+        format!("{HEADER}{}", self.facts.iter().map(line).collect::<String>())
+    }
+}
+
+fn parse(line: &str) -> Option<(String, Digest)> {
+    let mut parts = line.splitn(3, ' ');
+    let kind = parts.next().filter(|kind| matches!(*kind, "input" | "result"))?;
+    let digest = parts.next()?.parse().ok()?;
+    Some((format!("{kind} {}", parts.next()?), digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip_and_differences() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("mixmake.lock");
+        let mut lock = Lock::default();
+        lock.pin_result("shards/c4", "train.bin", Digest::of(b"1"));
+        lock.pin_input("a b.jsonl", Digest::of(b"2"));
+        lock.write(&path).expect("written");
+        let read = Lock::read(&path).expect("read");
+        assert_eq!(read, lock);
+        let mut now = lock.clone();
+        now.pin_input("a b.jsonl", Digest::of(b"3"));
+        let differences = read.differences(&now);
+        assert_eq!(differences.len(), 1);
+        assert_eq!(differences[0].fact, "input a b.jsonl");
+        assert_eq!(lock.differences(&lock), []);
+    }
+
+    #[test]
+    fn a_merge_conflict_is_located() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("mixmake.lock");
+        std::fs::write(&path, "# x\n<<<<<<< ours\n").expect("written");
+        let error = Lock::read(&path).expect_err("refused").to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! What a workspace remembers of its targets: the key each had, and what that key was made of.
+//!
+//! This is what `why` compares against and what `gc` starts from. Losing it loses explanations,
+//! never results.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, Key};
+use crate::files::{self, FileError};
+use crate::key::Fact;
+use crate::store::{Store, entries};
+
+/// What a target's key was made of, with names for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub key: Key,
+    /// Kind and version.
+    pub kind: String,
+    pub params: Vec<Fact>,
+    pub inputs: Vec<SnapshotInput>,
+}
+
+/// One input of a [`Snapshot`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotInput {
+    pub role: String,
+    /// A target's output or a path.
+    pub label: String,
+    pub digest: Digest,
+    pub attributes: Vec<Fact>,
+}
+
+/// The keys a target has and had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys {
+    pub current: Key,
+    pub previous: Option<Key>,
+}
+
+/// The memory of one workspace.
+#[derive(Debug)]
+pub struct Memory {
+    folder: PathBuf,
+    targets: BTreeMap<String, Keys>,
+    changed: bool,
+}
+
+impl Memory {
+    /// The memory of the workspace at `workspace` (the manifest's absolute path) on this machine.
+    pub fn load(store: &Store, workspace: &Path) -> Result<Self, FileError> {
+        let name = format!("{}\n{}", files::host(), workspace.display());
+        let folder = store.state_path().join(&Digest::of(name.as_bytes()).to_hex()[..32]);
+        let targets = read_targets(&folder)?;
+        Ok(Self { folder, targets, changed: false })
+    }
+
+    /// The folder in which other state of this workspace lives.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    #[must_use]
+    pub fn keys(&self, target: &str) -> Option<Keys> {
+        self.targets.get(target).copied()
+    }
+
+    /// What the target's last key was made of.
+    #[must_use]
+    pub fn snapshot(&self, target: &str) -> Option<Snapshot> {
+        self.read_snapshot(target, self.keys(target)?.current)
+    }
+
+    /// What the target's key before the last was made of.
+    #[must_use]
+    pub fn previous_snapshot(&self, target: &str) -> Option<Snapshot> {
+        self.read_snapshot(target, self.keys(target)?.previous?)
+    }
+
+    fn read_snapshot(&self, target: &str, key: Key) -> Option<Snapshot> {
+        let bytes = files::read_if_present(&self.snapshot_path(target, key)).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    fn snapshot_path(&self, target: &str, key: Key) -> PathBuf {
+        let name = Digest::of(target.as_bytes()).short();
+        self.folder.join("snapshots").join(format!("{name}-{}", key.short()))
+    }
+
+    /// Remembers that `target` is now what `snapshot` says.
+    pub fn remember(&mut self, target: &str, snapshot: &Snapshot) -> Result<(), FileError> {
+        let before = self.targets.get(target).copied();
+        if before.is_some_and(|keys| keys.current == snapshot.key) {
+            return Ok(());
+        }
+        let path = self.snapshot_path(target, snapshot.key);
+        let bytes = serde_json::to_vec(snapshot).unwrap_or_default();
+        files::write(&path, &bytes)?;
+        if let Some(old) = before.and_then(|keys| keys.previous).filter(|old| *old != snapshot.key)
+        {
+            files::remove_all(&self.snapshot_path(target, old))?;
+        }
+        let previous = before.map(|keys| keys.current);
+        self.targets.insert(target.to_owned(), Keys { current: snapshot.key, previous });
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Writes what [`Memory::remember`] changed.
+    pub fn save(&mut self) -> Result<(), FileError> {
+        if self.changed {
+            let lines: Vec<_> = self.targets.iter().map(format_line).collect();
+            files::write(&self.folder.join("targets"), lines.concat().as_bytes())?;
+            self.changed = false;
+        }
+        Ok(())
+    }
+}
+
+/// The keys that any workspace of the store remembers.
+pub fn remembered_keys(store: &Store) -> Result<Vec<Key>, FileError> {
+    let mut keys = Vec::new();
+    for folder in entries(&store.state_path())? {
+        for found in read_targets(&folder)?.into_values() {
+            keys.push(found.current);
+            keys.extend(found.previous);
+        }
+    }
+    Ok(keys)
+}
+
+fn read_targets(folder: &Path) -> Result<BTreeMap<String, Keys>, FileError> {
+    let bytes = files::read_if_present(&folder.join("targets"))?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(parse_line).collect())
+}
+
+fn format_line((target, keys): (&String, &Keys)) -> String {
+    let previous = keys.previous.map_or("-".to_owned(), |key| key.to_hex());
+    format!("{}\t{previous}\t{target}\n", keys.current)
+}
+
+fn parse_line(line: &str) -> Option<(String, Keys)> {
+    let mut parts = line.splitn(3, '\t');
+    let current = parts.next()?.parse().ok()?;
+    let previous = parts.next()?.parse().ok();
+    Some((parts.next()?.to_owned(), Keys { current, previous }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_two_keys_a_target() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("opened");
+        let snapshot = |byte| Snapshot {
+            key: Key::from_bytes([byte; 32]),
+            kind: "k v1".into(),
+            params: vec![],
+            inputs: vec![],
+        };
+        let mut memory = Memory::load(&store, Path::new("/m.toml")).expect("loaded");
+        for byte in [1, 2, 2, 3] {
+            memory.remember("a b", &snapshot(byte)).expect("remembered");
+        }
+        memory.save().expect("saved");
+        let memory = Memory::load(&store, Path::new("/m.toml")).expect("loaded");
+        assert_eq!(memory.snapshot("a b"), Some(snapshot(3)));
+        assert_eq!(memory.previous_snapshot("a b"), Some(snapshot(2)));
+        assert_eq!(remembered_keys(&store).expect("read").len(), 2);
+        let other = Memory::load(&store, Path::new("/n.toml")).expect("loaded");
+        assert_eq!(other.keys("a b"), None);
+    }
+}

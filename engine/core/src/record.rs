@@ -1,0 +1,186 @@
+//! The small files of the store that are not objects: results and requests.
+//!
+//! Each is one header line with the BLAKE3 of the JSON below it, so that a flipped bit is found
+//! on read and never believed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::digest::{Digest, Key};
+
+/// A record that cannot be believed.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("damaged record: {0}")]
+pub struct Damaged(pub String);
+
+/// What running an action gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionResult {
+    pub key: Key,
+    pub kind: String,
+    pub version: u32,
+    pub outputs: Vec<OutputRecord>,
+    pub receipt: Receipt,
+}
+
+impl ActionResult {
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&OutputRecord> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+}
+
+/// One artifact of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputRecord {
+    pub name: String,
+    pub digest: Digest,
+    pub bytes: u64,
+    /// Never collected as garbage.
+    #[serde(default)]
+    pub keep: bool,
+}
+
+/// What was observed while running: never part of a key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub started_unix_seconds: u64,
+    pub wall_seconds: f64,
+    pub host: String,
+    pub program: String,
+    /// What the runner adds: device, library versions, numerics, counts.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// All that a process needs to run one action, stored beside its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub key: Key,
+    pub kind: String,
+    pub version: u32,
+    pub params: Map<String, Value>,
+    /// In canonical order.
+    pub inputs: Vec<RequestInput>,
+    pub outputs: Vec<RequestOutput>,
+    /// For messages only.
+    pub target: String,
+}
+
+/// An input of a [`Request`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestInput {
+    pub role: String,
+    pub digest: Digest,
+    #[serde(default)]
+    pub attributes: Map<String, Value>,
+    /// Where the bytes are, when they are outside the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<RequestFile>,
+}
+
+/// An external file as it was when it was hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestFile {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub modified_nanos: i128,
+}
+
+/// An output that a [`Request`] asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestOutput {
+    pub name: String,
+    pub keep: bool,
+}
+
+/// A type with a magic word of its own.
+pub trait Record: Serialize + DeserializeOwned {
+    const MAGIC: &'static str;
+}
+
+impl Record for ActionResult {
+    const MAGIC: &'static str = "mixmake-result 1";
+}
+
+impl Record for Request {
+    const MAGIC: &'static str = "mixmake-request 1";
+}
+
+/// The bytes of a record's file.
+pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, serde_json::Error> {
+    let body = serde_json::to_vec(record)?;
+    let mut bytes = format!("{} {}\n", R::MAGIC, Digest::of(&body)).into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The record in a file's bytes, if every bit is as it was written.
+pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, Damaged> {
+    let damaged = |what: &str| Damaged(what.to_owned());
+    let newline = bytes.iter().position(|&byte| byte == b'\n').ok_or(damaged("no header line"))?;
+    let header =
+        std::str::from_utf8(&bytes[..newline]).map_err(|_| damaged("header is not text"))?;
+    let digest = header
+        .strip_prefix(R::MAGIC)
+        .ok_or_else(|| Damaged(format!("expected `{}`", R::MAGIC)))?
+        .trim()
+        .parse::<Digest>()
+        .map_err(|error| Damaged(error.to_string()))?;
+    let body = bytes[newline + 1..].strip_suffix(b"\n").ok_or(damaged("cut short"))?;
+    if Digest::of(body) != digest {
+        return Err(damaged("its digest does not match its content"));
+    }
+    serde_json::from_slice(body).map_err(|error| Damaged(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn result() -> ActionResult {
+        ActionResult {
+            key: Key::from_bytes([7; 32]),
+            kind: "shards".into(),
+            version: 1,
+            outputs: vec![OutputRecord {
+                name: "train.bin".into(),
+                digest: Digest::of(b"x"),
+                bytes: 1,
+                keep: true,
+            }],
+            receipt: Receipt::default(),
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        let bytes = encode(&result()).expect("encoded");
+        assert_eq!(decode::<ActionResult>(&bytes), Ok(result()));
+        assert!(decode::<Request>(&bytes).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_flipped_bit_is_found(position in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let mut bytes = encode(&result()).expect("encoded");
+            let position = position.index(bytes.len());
+            bytes[position] ^= 1 << bit;
+            // Case of a hexadecimal digit in the header is the only bit without a meaning.
+            if let Ok(read) = decode::<ActionResult>(&bytes) {
+                prop_assert_eq!(read, result());
+            }
+        }
+
+        #[test]
+        fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(decode::<ActionResult>(&bytes).is_err());
+        }
+    }
+}

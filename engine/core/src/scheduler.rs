@@ -1,0 +1,446 @@
+//! Runs what a selection needs: as many actions at once as there are slots, light ones first.
+//!
+//! Keys are computed as results arrive, so an action whose inputs came out as before is cut off.
+//! A failure stops what has not started (unless `keep_going`); what runs is finished and kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use crate::action::Cost;
+use crate::digest::{Digest, Key};
+use crate::event::{Event, Progress};
+use crate::exec::{ExecError, Failure};
+use crate::executor::{Cancel, Ended, Executor, Work};
+use crate::graph::ActionId;
+use crate::memory::Memory;
+use crate::plan::{Plan, PlanError, State};
+use crate::record::ActionResult;
+use crate::resolve::{Build, Resolved};
+
+/// How long to wait before asking again for an action that another run holds.
+const HELD_POLL: Duration = Duration::from_millis(200);
+
+/// How to run; nothing here enters a key.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Threads in use at once.
+    pub jobs: usize,
+    /// Go on with what does not depend on a failure.
+    pub keep_going: bool,
+    /// Devices of each pool.
+    pub pools: HashMap<&'static str, usize>,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct RunOutcome {
+    pub ran: Vec<ActionId>,
+    pub cut_off: Vec<ActionId>,
+    pub up_to_date: usize,
+    pub failed: Vec<(ActionId, Failure)>,
+    pub not_run: Vec<ActionId>,
+    pub interrupted: bool,
+    /// The result of every action that has one now.
+    pub results: Vec<Option<Arc<ActionResult>>>,
+}
+
+impl RunOutcome {
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && !self.interrupted && self.not_run.is_empty()
+    }
+}
+
+/// Runs `selected` and all they need.
+pub fn run(
+    build: &Build<'_>,
+    memory: &mut Memory,
+    selected: &[ActionId],
+    executor: &dyn Executor,
+    options: &RunOptions,
+    cancel: &Cancel,
+    observe: &mut dyn FnMut(Event),
+) -> Result<RunOutcome, PlanError> {
+    let started = Instant::now();
+    let plan = Plan::make(build, memory, selected)?;
+    let needed = build.graph.closure(selected);
+    let pending = plan.pending();
+    observe(Event::RunStarted {
+        actions: needed.iter().filter(|needed| **needed).count(),
+        pending: pending.len(),
+        expected_seconds: plan.total_price().0,
+    });
+    let (sender, receiver) = mpsc::channel();
+    let outcome = std::thread::scope(|scope| -> Result<RunOutcome, PlanError> {
+        let mut scheduler = Scheduler::new(build, memory, &plan, options, observe);
+        let start = |scheduler: &mut Scheduler<'_>| {
+            while let Some(task) = scheduler.next_task(cancel) {
+                let sender = sender.clone();
+                scope.spawn(move || perform(&task, executor, cancel, &sender));
+            }
+        };
+        scheduler.begin(selected)?;
+        start(&mut scheduler);
+        while scheduler.is_busy() {
+            scheduler.receive(&receiver)?;
+            start(&mut scheduler);
+        }
+        Ok(scheduler.finish(cancel))
+    });
+    let outcome = outcome?;
+    memory.save()?;
+    observe(Event::RunFinished {
+        ran: outcome.ran.len(),
+        cut_off: outcome.cut_off.len(),
+        up_to_date: outcome.up_to_date,
+        failed: outcome.failed.len(),
+        not_run: outcome.not_run.len(),
+        seconds: started.elapsed().as_secs_f64(),
+    });
+    Ok(outcome)
+}
+
+/// What a running action holds.
+struct Running {
+    threads: usize,
+    device: Option<(&'static str, usize)>,
+    started: Instant,
+}
+
+struct Task {
+    id: ActionId,
+    key: Key,
+    work: Work,
+}
+
+enum Report {
+    Progress(ActionId, Progress),
+    Ended(ActionId, Box<Result<ActionResult, Ended>>),
+}
+
+fn perform(task: &Task, executor: &dyn Executor, cancel: &Cancel, sender: &Sender<Report>) {
+    let mut progress = |step| {
+        let _ = sender.send(Report::Progress(task.id, step));
+    };
+    let result = executor.execute(task.key, &task.work, &mut progress, cancel);
+    if matches!(result, Err(Ended::Exec(ExecError::Held(_)))) {
+        std::thread::sleep(HELD_POLL);
+    }
+    let _ = sender.send(Report::Ended(task.id, Box::new(result)));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    NotNeeded,
+    /// Some input is unknown.
+    Waiting,
+    /// Its key is known; it must run.
+    Ready,
+    Running,
+    Done,
+    Failed,
+}
+
+struct Scheduler<'a> {
+    build: &'a Build<'a>,
+    memory: &'a mut Memory,
+    options: &'a RunOptions,
+    observe: &'a mut dyn FnMut(Event),
+    phases: Vec<Phase>,
+    results: Vec<Option<Arc<ActionResult>>>,
+    resolved: Vec<Option<Resolved>>,
+    /// Must run although a result is there, since its bytes are not.
+    forced: Vec<bool>,
+    dependents: Vec<Vec<ActionId>>,
+    selected: BTreeSet<ActionId>,
+    /// By order of start: light before heavy, then as in the graph.
+    ready: BTreeSet<(bool, ActionId)>,
+    devices: BTreeMap<&'static str, Vec<bool>>,
+    running: HashMap<ActionId, Running>,
+    held: BTreeSet<ActionId>,
+    outcome: RunOutcome,
+}
+
+impl<'a> Scheduler<'a> {
+    fn new(
+        build: &'a Build<'a>,
+        memory: &'a mut Memory,
+        plan: &Plan,
+        options: &'a RunOptions,
+        observe: &'a mut dyn FnMut(Event),
+    ) -> Self {
+        let phase = |state: &State| match state {
+            State::NotNeeded => Phase::NotNeeded,
+            State::UpToDate { .. } => Phase::Done,
+            State::Runs { .. } | State::Waits { .. } => Phase::Waiting,
+        };
+        let phases: Vec<_> = plan.states.iter().map(phase).collect();
+        let forced = |(state, result): (&State, &Option<_>)| {
+            matches!(state, State::Runs { .. }) && result.is_some()
+        };
+        let count = build.graph.len();
+        let up_to_date = phases.iter().filter(|phase| **phase == Phase::Done).count();
+        Self {
+            build,
+            memory,
+            options,
+            observe,
+            forced: plan.states.iter().zip(&plan.results).map(forced).collect(),
+            phases,
+            results: plan.results.clone(),
+            resolved: vec![None; count],
+            dependents: build.graph.dependents(),
+            selected: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            devices: options.pools.iter().map(|(name, size)| (*name, vec![false; *size])).collect(),
+            running: HashMap::new(),
+            held: BTreeSet::new(),
+            outcome: RunOutcome { up_to_date, ..RunOutcome::default() },
+        }
+    }
+
+    fn begin(&mut self, selected: &[ActionId]) -> Result<(), PlanError> {
+        self.selected = selected.iter().copied().collect();
+        for id in self.build.graph.ids() {
+            match self.phases[id.0] {
+                Phase::Done => self.remember(id)?,
+                Phase::Waiting => self.consider(id)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, id: ActionId) -> Result<(), PlanError> {
+        let Some(resolved) = self.resolve(id)? else { return Ok(()) };
+        let target = &self.build.graph.action(id).target;
+        if self.memory.keys(target).is_none_or(|keys| keys.current != resolved.key) {
+            let snapshot = self.encoding(id, self.build.snapshot(id, &resolved))?;
+            self.memory.remember(target, &snapshot)?;
+        }
+        Ok(())
+    }
+
+    fn encoding<T>(
+        &self,
+        id: ActionId,
+        result: Result<T, crate::key::NoEncoding>,
+    ) -> Result<T, PlanError> {
+        let target = || self.build.graph.action(id).target.clone();
+        result.map_err(|source| PlanError::Encoding { target: target(), source })
+    }
+
+    fn resolve(&self, id: ActionId) -> Result<Option<Resolved>, PlanError> {
+        self.encoding(id, self.build.resolve(id, &self.results))
+    }
+
+    /// Moves a waiting action on if all it reads is done.
+    fn consider(&mut self, id: ActionId) -> Result<(), PlanError> {
+        let producers = self.build.graph.producers(id);
+        if producers.iter().any(|producer| self.phases[producer.0] != Phase::Done) {
+            return Ok(());
+        }
+        let Some(resolved) = self.resolve(id)? else { return Ok(()) };
+        let result =
+            if self.forced[id.0] { None } else { self.build.store.result(resolved.key)? };
+        let usable = result.filter(|result| {
+            !self.selected.contains(&id) || self.build.lost_output(result).is_none()
+        });
+        if let Some(result) = usable {
+            return self.cut_off(id, result);
+        }
+        let lost = self.build.producers_without_bytes(id, &self.results);
+        if !lost.is_empty() {
+            return lost.into_iter().try_for_each(|producer| self.force(producer));
+        }
+        self.build.store.put_request(&self.build.request(id, &resolved))?;
+        self.resolved[id.0] = Some(resolved);
+        self.phases[id.0] = Phase::Ready;
+        self.ready.insert((self.build.graph.action(id).cost == Cost::Heavy, id));
+        Ok(())
+    }
+
+    /// A done action whose bytes are gone is made again.
+    fn force(&mut self, id: ActionId) -> Result<(), PlanError> {
+        if self.phases[id.0] == Phase::Done {
+            self.phases[id.0] = Phase::Waiting;
+            self.forced[id.0] = true;
+            self.consider(id)?;
+        }
+        Ok(())
+    }
+
+    fn cut_off(&mut self, id: ActionId, result: ActionResult) -> Result<(), PlanError> {
+        let (target, key) = (self.build.graph.action(id).target.clone(), result.key);
+        (self.observe)(Event::ActionCutOff { target, key });
+        self.outcome.cut_off.push(id);
+        self.done(id, result)
+    }
+
+    fn done(&mut self, id: ActionId, result: ActionResult) -> Result<(), PlanError> {
+        self.phases[id.0] = Phase::Done;
+        self.forced[id.0] = false;
+        self.results[id.0] = Some(Arc::new(result));
+        self.remember(id)?;
+        for dependent in self.dependents[id.0].clone() {
+            if self.phases[dependent.0] == Phase::Waiting {
+                self.consider(dependent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// The next action to start, if there is a slot and a device for it.
+    fn next_task(&mut self, cancel: &Cancel) -> Option<Task> {
+        let stopping = !self.outcome.failed.is_empty() && !self.options.keep_going;
+        if stopping || cancel.is_set() {
+            return None;
+        }
+        let busy: usize = self.running.values().map(|running| running.threads).sum();
+        let fits = |id: ActionId| busy == 0 || busy + self.threads(id) <= self.options.jobs;
+        let chosen = *self.ready.iter().find(|(_, id)| fits(*id) && self.has_device(*id))?;
+        self.ready.remove(&chosen);
+        self.start(chosen.1)
+    }
+
+    fn threads(&self, id: ActionId) -> usize {
+        self.build.graph.action(id).threads.clamp(1, self.options.jobs.max(1))
+    }
+
+    fn has_device(&self, id: ActionId) -> bool {
+        let pool = self.build.graph.action(id).pool.and_then(|pool| self.devices.get(pool));
+        pool.is_none_or(|devices| devices.contains(&false))
+    }
+
+    fn take_device(&mut self, id: ActionId) -> Option<(&'static str, usize)> {
+        let pool = self.build.graph.action(id).pool?;
+        let devices = self.devices.get_mut(pool)?;
+        let free = devices.iter().position(|taken| !taken)?;
+        devices[free] = true;
+        Some((pool, free))
+    }
+
+    fn start(&mut self, id: ActionId) -> Option<Task> {
+        let action = self.build.graph.action(id);
+        let key = self.resolved[id.0].as_ref()?.key;
+        let device = self.take_device(id);
+        let work = Work {
+            cost: action.cost,
+            force: self.forced[id.0],
+            device: device.map(|(_, place)| place),
+        };
+        let running = Running { threads: self.threads(id), device, started: Instant::now() };
+        self.running.insert(id, running);
+        self.phases[id.0] = Phase::Running;
+        if !self.held.contains(&id) {
+            let (target, kind) = (action.target.clone(), action.kind.name.to_owned());
+            (self.observe)(Event::ActionStarted { target, kind, key });
+        }
+        Some(Task { id, key, work })
+    }
+
+    fn receive(&mut self, receiver: &Receiver<Report>) -> Result<(), PlanError> {
+        match receiver.recv() {
+            Ok(Report::Progress(id, progress)) => {
+                let target = self.build.graph.action(id).target.clone();
+                (self.observe)(Event::ActionProgress { target, progress });
+                Ok(())
+            }
+            Ok(Report::Ended(id, result)) => self.ended(id, *result),
+            Err(_) => {
+                self.running.clear();
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(
+        &mut self,
+        id: ActionId,
+        result: Result<ActionResult, Ended>,
+    ) -> Result<(), PlanError> {
+        let running = self.running.remove(&id);
+        if let Some((pool, place)) = running.as_ref().and_then(|running| running.device) {
+            self.devices.entry(pool).and_modify(|devices| devices[place] = false);
+        }
+        let seconds = running.map_or(0.0, |running| running.started.elapsed().as_secs_f64());
+        match result {
+            Ok(result) => self.finished(id, result, seconds),
+            Err(Ended::Interrupted) => {
+                self.phases[id.0] = Phase::Failed;
+                Ok(())
+            }
+            Err(Ended::Exec(ExecError::Held(holder))) => {
+                self.wait_for_holder(id, &format!("{} (process {})", holder.host, holder.pid));
+                Ok(())
+            }
+            Err(Ended::Exec(ExecError::DamagedInput(digest))) => self.remake_input(id, digest),
+            Err(Ended::Exec(error)) => {
+                self.failed(id, error);
+                Ok(())
+            }
+        }
+    }
+
+    fn finished(
+        &mut self,
+        id: ActionId,
+        result: ActionResult,
+        seconds: f64,
+    ) -> Result<(), PlanError> {
+        let (target, key) = (self.build.graph.action(id).target.clone(), result.key);
+        (self.observe)(Event::ActionFinished { target, key, seconds });
+        self.outcome.ran.push(id);
+        self.done(id, result)
+    }
+
+    fn wait_for_holder(&mut self, id: ActionId, holder: &str) {
+        let target = self.build.graph.action(id).target.clone();
+        if self.held.insert(id) {
+            (self.observe)(Event::ActionHeld { target, holder: holder.to_owned() });
+        }
+        self.phases[id.0] = Phase::Ready;
+        self.ready.insert((true, id));
+    }
+
+    /// The process found an input damaged and moved it aside; its maker runs again first.
+    fn remake_input(&mut self, id: ActionId, digest: Digest) -> Result<(), PlanError> {
+        tracing::warn!("object {digest} was damaged; making it again");
+        self.phases[id.0] = Phase::Waiting;
+        self.consider(id)
+    }
+
+    fn failed(&mut self, id: ActionId, error: ExecError) {
+        self.phases[id.0] = Phase::Failed;
+        let failure = match error {
+            ExecError::Failed(failure) => failure,
+            other => Failure::new(other.to_string()),
+        };
+        let key =
+            self.resolved[id.0].as_ref().map_or(Key::from_bytes([0; 32]), |resolved| resolved.key);
+        (self.observe)(Event::ActionFailed {
+            target: self.build.graph.action(id).target.clone(),
+            key,
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+            log: self.build.store.log_path(key).display().to_string(),
+        });
+        self.outcome.failed.push((id, failure));
+    }
+
+    fn finish(mut self, cancel: &Cancel) -> RunOutcome {
+        let undone = |id: &ActionId| {
+            matches!(self.phases[id.0], Phase::Waiting | Phase::Ready | Phase::Running)
+        };
+        self.outcome.not_run = self.build.graph.ids().filter(undone).collect();
+        self.outcome.interrupted = cancel.is_set();
+        self.outcome.results = self.results;
+        self.outcome
+    }
+}

@@ -1,0 +1,279 @@
+//! The content-addressed store: objects by digest, results and requests by key.
+//!
+//! A digest exists only once its object is whole: objects are written elsewhere in the store,
+//! synced, renamed and made read-only. There is no database and no lasting lock; see [`crate::lease`]
+//! for what keeps two processes from doing the same work.
+//!
+//! ```text
+//! objects/ab/<digest>   artifacts, read-only
+//! results/ab/<key>      what an action gave, with its receipt
+//! requests/ab/<key>     all that `exec` needs to run it
+//! leases/<key>          who is running it now
+//! work/<key>/           its scratch folder; survives a crash so that it can resume
+//! logs/<key>.log        what it wrote to standard error
+//! damaged/              what was found broken, moved aside
+//! state/                what each workspace remembers, see crate::memory
+//! ```
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Digest, Key};
+use crate::files::{self, At, FileError};
+use crate::record::{self, ActionResult, Damaged, Record, Request};
+
+/// Layout version, in the store's `format` file.
+const FORMAT: &str = "mixmake-store 1\n";
+
+/// A store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("`{}` is not a store that this version reads: its `format` file says `{found}`", path.display())]
+    Format { path: PathBuf, found: String },
+    #[error("cannot encode a record: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// An open store; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `root`, creating it where there is none.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let format = root.join("format");
+        match files::read_if_present(&format)? {
+            Some(found) if found == FORMAT.as_bytes() => {}
+            Some(found) => {
+                let found = String::from_utf8_lossy(&found).trim().to_owned();
+                return Err(StoreError::Format { path: root.to_owned(), found });
+            }
+            None => files::write(&format, FORMAT.as_bytes())?,
+        }
+        let root = fs::canonicalize(root).at("open", root)?;
+        Ok(Self { root })
+    }
+
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn sharded(&self, kind: &str, hex: &str) -> PathBuf {
+        self.root.join(kind).join(&hex[..2]).join(hex)
+    }
+
+    #[must_use]
+    pub fn object_path(&self, digest: Digest) -> PathBuf {
+        self.sharded("objects", &digest.to_hex())
+    }
+
+    #[must_use]
+    pub fn result_path(&self, key: Key) -> PathBuf {
+        self.sharded("results", &key.to_hex())
+    }
+
+    #[must_use]
+    pub fn request_path(&self, key: Key) -> PathBuf {
+        self.sharded("requests", &key.to_hex())
+    }
+
+    #[must_use]
+    pub fn lease_path(&self, key: Key) -> PathBuf {
+        self.root.join("leases").join(key.to_hex())
+    }
+
+    #[must_use]
+    pub fn work_path(&self, key: Key) -> PathBuf {
+        self.root.join("work").join(key.to_hex())
+    }
+
+    #[must_use]
+    pub fn log_path(&self, key: Key) -> PathBuf {
+        self.root.join("logs").join(format!("{key}.log"))
+    }
+
+    #[must_use]
+    pub fn state_path(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// Whether the object is there with the right size. Its bytes are checked by
+    /// [`Store::check_object`] before an action uses them, and by `verify`.
+    #[must_use]
+    pub fn has_object(&self, digest: Digest, bytes: u64) -> bool {
+        fs::metadata(self.object_path(digest)).is_ok_and(|metadata| metadata.len() == bytes)
+    }
+
+    /// Reads the object through and compares its digest; a damaged one is moved aside, so that
+    /// the next plan sees it missing and rebuilds it.
+    pub fn check_object(&self, digest: Digest) -> Result<bool, FileError> {
+        let path = self.object_path(digest);
+        let (found, _) = Digest::of_file(&path).at("read", &path)?;
+        if found != digest {
+            self.set_aside(&path)?;
+        }
+        Ok(found == digest)
+    }
+
+    /// Takes a finished file into the store, under the digest of its bytes.
+    pub fn insert(&self, file: &Path) -> Result<(Digest, u64), FileError> {
+        let (digest, bytes) = Digest::of_file(file).at("read", file)?;
+        let object = self.object_path(digest);
+        if self.has_object(digest, bytes) {
+            files::remove_all(file)?;
+            return Ok((digest, bytes));
+        }
+        File::open(file).and_then(|open| open.sync_all()).at("sync", file)?;
+        fs::set_permissions(file, Permissions::from_mode(0o444)).at("make read-only", file)?;
+        files::move_into(file, &object)?;
+        Ok((digest, bytes))
+    }
+
+    /// The result under `key`; a damaged one is moved aside and reported as absent.
+    pub fn result(&self, key: Key) -> Result<Option<ActionResult>, FileError> {
+        let path = self.result_path(key);
+        let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
+        match record::decode::<ActionResult>(&bytes) {
+            Ok(result) if result.key == key => Ok(Some(result)),
+            Ok(_) => self.disbelieve(&path, &Damaged("it belongs to another key".into())),
+            Err(damage) => self.disbelieve(&path, &damage),
+        }
+    }
+
+    fn disbelieve<T>(&self, path: &Path, damage: &Damaged) -> Result<Option<T>, FileError> {
+        tracing::warn!("`{}`: {damage}; moved aside, its action will run again", path.display());
+        self.set_aside(path)?;
+        Ok(None)
+    }
+
+    /// Moves a broken file out of the way, keeping it for whoever wants to look.
+    pub fn set_aside(&self, path: &Path) -> Result<(), FileError> {
+        let name = path.file_name().unwrap_or_default();
+        let kind = path
+            .strip_prefix(&self.root)
+            .ok()
+            .and_then(|below| below.components().next())
+            .map(|kind| kind.as_os_str().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let to = self.root.join("damaged").join(format!("{kind}-{}", name.to_string_lossy()));
+        files::move_into(path, &to)
+    }
+
+    pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
+        self.put(&self.result_path(result.key), result)
+    }
+
+    pub fn put_request(&self, request: &Request) -> Result<(), StoreError> {
+        self.put(&self.request_path(request.key), request)
+    }
+
+    fn put<R: Record>(&self, path: &Path, record: &R) -> Result<(), StoreError> {
+        Ok(files::write(path, &record::encode(record)?)?)
+    }
+
+    /// Every file name below `kind/`, sorted, with its path.
+    pub fn list(&self, kind: &str) -> Result<Vec<(String, PathBuf)>, FileError> {
+        let mut found = Vec::new();
+        let folder = self.root.join(kind);
+        for shard in entries(&folder)? {
+            if shard.is_dir() {
+                found.extend(entries(&shard)?);
+            } else {
+                found.push(shard);
+            }
+        }
+        let mut named: Vec<_> = found
+            .into_iter()
+            .filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path)))
+            .collect();
+        named.sort();
+        Ok(named)
+    }
+}
+
+/// Paths in a folder; none if it does not exist.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let reader = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.at("list", folder)?,
+    };
+    reader.map(|entry| Ok(entry.at("list", folder)?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Receipt;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(&folder.path().join("store")).expect("opened");
+        (folder, store)
+    }
+
+    fn insert(folder: &Path, store: &Store, text: &str) -> Digest {
+        let file = folder.join("file");
+        fs::write(&file, text).expect("written");
+        store.insert(&file).expect("inserted").0
+    }
+
+    #[test]
+    fn objects_are_read_only_and_shared() {
+        let (folder, store) = store();
+        let one = insert(folder.path(), &store, "same");
+        let two = insert(folder.path(), &store, "same");
+        assert_eq!(one, two);
+        let metadata = fs::metadata(store.object_path(one)).expect("there");
+        assert!(metadata.permissions().readonly());
+        assert!(store.has_object(one, 4));
+        assert!(!store.has_object(one, 5));
+    }
+
+    #[test]
+    fn a_damaged_object_is_found_and_set_aside() {
+        let (folder, store) = store();
+        let digest = insert(folder.path(), &store, "good");
+        let path = store.object_path(digest);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("writable");
+        fs::write(&path, "evil").expect("overwritten");
+        assert!(!store.check_object(digest).expect("read"));
+        assert!(!store.has_object(digest, 4));
+        assert_eq!(store.list("damaged").expect("listed").len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_result_is_absent() {
+        let (_folder, store) = store();
+        let key = Key::from_bytes([3; 32]);
+        let result = ActionResult {
+            key,
+            kind: "k".into(),
+            version: 1,
+            outputs: vec![],
+            receipt: Receipt::default(),
+        };
+        store.put_result(&result).expect("stored");
+        assert_eq!(store.result(key).expect("read"), Some(result));
+        let path = store.result_path(key);
+        let mut bytes = fs::read(&path).expect("read");
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        fs::write(&path, bytes).expect("flipped");
+        assert_eq!(store.result(key).expect("read"), None);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("format"), "mixmake-store 9\n").expect("written");
+        let error = Store::open(folder.path()).expect_err("refused");
+        assert!(error.to_string().contains("mixmake-store 9"), "{error}");
+    }
+}
