@@ -1,0 +1,314 @@
+//! A checked [`Document`] as plain types. Finds no errors: what is absent here was let through by
+//! mistake, and is said to be so.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::document::{Document, Section};
+use crate::schema::{
+    Architecture, AutoScale, Block, Ddo, Domain, Format, HeldOut, Manifest, Mixture, MixtureRef,
+    Mode, Model, Objective, OnError, Precision, Recipe, Report, ScaleLaw, Schedule, Tokenizer,
+    TokenizerSource, Total, Train, WarmUp, Workspace,
+};
+use crate::source::Source;
+use crate::tree::Span;
+use crate::values::{Piece, Value};
+
+/// A key that has no value though it must.
+#[derive(Debug)]
+pub struct Absent(pub String);
+
+type Built<T> = Result<T, Absent>;
+
+pub fn manifest(
+    document: &Document,
+    source: &Source,
+    spans: BTreeMap<String, Span>,
+) -> Built<Manifest> {
+    Ok(Manifest {
+        path: source.path.clone(),
+        source: source.text.clone(),
+        overrides: source.overrides.clone(),
+        workspace: document.single("workspace").map(workspace).unwrap_or_default(),
+        tokenizer: document.single("tokenizer").map(tokenizer).transpose()?,
+        domains: every(document, "domain", domain)?,
+        models: every(document, "model", model)?,
+        recipes: every(document, "recipe", recipe)?,
+        mixtures: every(document, "mixture", |section| mixture(document, section))?,
+        trains: every(document, "train", train)?,
+        ddos: every(document, "ddo", |section| ddo(document, section))?,
+        autoscales: every(document, "autoscale", autoscale)?,
+        report: document.single("report").map(|section| report(document, section)).transpose()?,
+        spans,
+    })
+}
+
+fn every<T>(
+    document: &Document,
+    table: &str,
+    build: impl Fn(&Section) -> Built<T>,
+) -> Built<Vec<T>> {
+    document.all(table).iter().map(build).collect()
+}
+
+fn workspace(section: &Section) -> Workspace {
+    let path = |key| section.text(key).map(PathBuf::from);
+    Workspace { store: path("store"), out: path("out") }
+}
+
+fn tokenizer(section: &Section) -> Built<Tokenizer> {
+    let source = match section.text("file") {
+        Some(file) => TokenizerSource::File { path: file.into(), origin: section.text("origin") },
+        None => TokenizerSource::Bpe {
+            vocabulary: narrow(section, "vocabulary")?,
+            min_frequency: need(section, "min-frequency", section.count("min-frequency"))?,
+        },
+    };
+    Ok(Tokenizer {
+        source,
+        end_of_text: need(section, "end-of-text", section.flag("end-of-text"))?,
+    })
+}
+
+fn domain(section: &Section) -> Built<Domain> {
+    Ok(Domain {
+        name: section.name.clone(),
+        files: texts(section, "files")?,
+        exclude: texts(section, "exclude")?,
+        origin: section.text("origin"),
+        format: section
+            .text("format")
+            .map(|name| format(&name).ok_or_else(|| absent(section, "format")))
+            .transpose()?,
+        text: texts(section, "text")?,
+        filters: need(section, "where", section.filters("where"))?.into_iter().collect(),
+        min_chars: need(section, "min-chars", section.count("min-chars"))?,
+        block: choice(section, "block", block)?,
+        block_chars: need(section, "block-chars", section.count("block-chars"))?,
+        held_out: need(section, "held-out", held_out(section))?,
+        drop_duplicates: choice(section, "duplicates", |name| match name {
+            "drop" => Some(true),
+            "keep" => Some(false),
+            _ => None,
+        })?,
+        on_error: choice(section, "on-error", |name| match name {
+            "fail" => Some(OnError::Fail),
+            "skip" => Some(OnError::Skip),
+            _ => None,
+        })?,
+        train: need(section, "train", section.flag("train"))?,
+        max_documents: section.count("max-documents"),
+    })
+}
+
+fn format(name: &str) -> Option<Format> {
+    Some(match name {
+        "jsonl" => Format::JsonLines,
+        "parquet" => Format::Parquet,
+        "arrow" => Format::Arrow,
+        "csv" => Format::Csv,
+        "tsv" => Format::Tsv,
+        "plain" => Format::Plain,
+        _ => return None,
+    })
+}
+
+fn block(name: &str) -> Option<Block> {
+    Some(match name {
+        "first" => Block::First,
+        "random" => Block::Random,
+        "every" => Block::Every,
+        "whole" => Block::Whole,
+        _ => return None,
+    })
+}
+
+fn held_out(section: &Section) -> Option<HeldOut> {
+    match section.get("held-out")? {
+        Value::Count(documents) => Some(HeldOut::Documents(documents)),
+        Value::Share(share) => Some(HeldOut::Fraction(share)),
+        _ => None,
+    }
+}
+
+fn model(section: &Section) -> Built<Model> {
+    Ok(Model {
+        name: section.name.clone(),
+        architecture: choice(section, "architecture", architecture)?,
+        layers: narrow(section, "layers")?,
+        hidden: narrow(section, "hidden")?,
+        heads: narrow(section, "heads")?,
+        context: narrow(section, "context")?,
+        dropout: need(section, "dropout", section.number("dropout"))?,
+    })
+}
+
+fn architecture(name: &str) -> Option<Architecture> {
+    match name {
+        "gpt2" => Some(Architecture::Gpt2),
+        "bert" => Some(Architecture::Bert),
+        _ => None,
+    }
+}
+
+fn recipe(section: &Section) -> Built<Recipe> {
+    let number = |key| need(section, key, section.number(key));
+    Ok(Recipe {
+        name: section.name.clone(),
+        model: need(section, "model", section.text("model"))?,
+        learning_rate: number("learning-rate")?,
+        schedule: choice(section, "schedule", |name| match name {
+            "linear" => Some(Schedule::Linear),
+            "cosine" => Some(Schedule::Cosine),
+            "constant" => Some(Schedule::Constant),
+            _ => None,
+        })?,
+        warm_up: need(section, "warm-up", warm_up(section))?,
+        weight_decay: number("weight-decay")?,
+        clip: number("clip")?,
+        batch_tokens: need(section, "batch-tokens", section.count("batch-tokens"))?,
+        epochs: narrow(section, "epochs")?,
+        precision: choice(section, "precision", |name| match name {
+            "auto" => Some(Precision::Auto),
+            "fp32" => Some(Precision::Fp32),
+            "bf16" => Some(Precision::Bf16),
+            _ => None,
+        })?,
+        threads: narrow(section, "threads")?,
+        seed: need(section, "seed", section.count("seed"))?,
+        evaluations: narrow(section, "evaluations")?,
+        masking: number("masking")?,
+    })
+}
+
+fn warm_up(section: &Section) -> Option<WarmUp> {
+    match section.get("warm-up")? {
+        Value::Count(steps) => Some(WarmUp::Steps(steps)),
+        Value::Share(share) => Some(WarmUp::Fraction(share)),
+        _ => None,
+    }
+}
+
+/// The weights in the order of the domains, rescaled to a sum of 1 exactly as far as floats go.
+fn mixture(document: &Document, section: &Section) -> Built<Mixture> {
+    let weights = need(section, "weights", section.weights("weights"))?;
+    let sum: f64 = weights.iter().map(|weight| weight.value).sum();
+    let scale = if section.flag("normalise") == Some(true) { sum } else { 1.0 };
+    let by_name: BTreeMap<&str, f64> =
+        weights.iter().map(|weight| (weight.domain.as_str(), weight.value)).collect();
+    let domains = need(section, "weights", document.training_domains())?;
+    let ordered = domains.into_iter().map(|domain| {
+        let weight = by_name.get(domain).ok_or_else(|| absent(section, domain))?;
+        Ok((domain.to_owned(), weight / scale))
+    });
+    Ok(Mixture { name: section.name.clone(), weights: ordered.collect::<Built<_>>()? })
+}
+
+fn train(section: &Section) -> Built<Train> {
+    Ok(Train {
+        name: section.name.clone(),
+        mixture: need(section, "mixture", section.text("mixture").as_deref().map(mixture_ref))?,
+        recipe: need(section, "recipe", section.text("recipe"))?,
+        tokens: need(section, "tokens", section.count("tokens"))?,
+        seed: section.count("seed"),
+        max_repeats: narrow(section, "max-repeats")?,
+    })
+}
+
+/// Reads `uniform`, `NAME`, `ddo.NAME` or `autoscale.NAME`.
+pub fn mixture_ref(text: &str) -> MixtureRef {
+    match text.split_once('.') {
+        Some(("ddo", name)) => MixtureRef::Ddo(name.to_owned()),
+        Some(("autoscale", name)) => MixtureRef::AutoScale(name.to_owned()),
+        _ if text == "uniform" => MixtureRef::Uniform,
+        _ => MixtureRef::Named(text.to_owned()),
+    }
+}
+
+fn ddo(document: &Document, section: &Section) -> Built<Ddo> {
+    let recipe = need(section, "recipe", section.text("recipe"))?;
+    let mut seeds = plain(need(section, "seeds", section.counts("seeds"))?);
+    if seeds.is_empty() {
+        let own = document.find("recipe", &recipe).and_then(|recipe| recipe.count("seed"));
+        seeds.push(need(section, "seeds", own)?);
+    }
+    Ok(Ddo {
+        name: section.name.clone(),
+        recipe,
+        tokens: need(section, "tokens", section.count("tokens"))?,
+        reference: need(
+            section,
+            "reference",
+            section.text("reference").as_deref().map(mixture_ref),
+        )?,
+        factors: plain(need(section, "factors", section.numbers("factors"))?),
+        seeds,
+        total: choice(section, "total", |name| match name {
+            "free" => Some(Total::Free),
+            "fixed" => Some(Total::Fixed),
+            _ => None,
+        })?,
+        objective: choice(section, "objective", |name| match name {
+            "perplexity" => Some(Objective::Perplexity),
+            "cross-entropy" => Some(Objective::CrossEntropy),
+            _ => None,
+        })?,
+        floor: need(section, "floor", section.number("floor"))?,
+        max_repeats: narrow(section, "max-repeats")?,
+    })
+}
+
+fn autoscale(section: &Section) -> Built<AutoScale> {
+    Ok(AutoScale {
+        name: section.name.clone(),
+        from: texts(section, "from")?,
+        tokens: need(section, "tokens", section.count("tokens"))?,
+        mode: choice(section, "mode", |name| match name {
+            "continuous" => Some(Mode::Continuous),
+            "stepping" => Some(Mode::Stepping),
+            _ => None,
+        })?,
+        law: choice(section, "law", |name| match name {
+            "power" => Some(ScaleLaw::Power),
+            "shifted" => Some(ScaleLaw::Shifted),
+            _ => None,
+        })?,
+    })
+}
+
+fn report(document: &Document, section: &Section) -> Built<Report> {
+    let mut trains = texts(section, "trains")?;
+    if trains.is_empty() {
+        trains = document.all("train").iter().map(|train| train.name.clone()).collect();
+    }
+    Ok(Report {
+        title: need(section, "title", section.text("title"))?,
+        trains,
+        baseline: section.text("baseline"),
+    })
+}
+
+fn absent(section: &Section, key: &str) -> Absent {
+    Absent(format!("{}.{key}", section.path()))
+}
+
+fn need<T>(section: &Section, key: &str, value: Option<T>) -> Built<T> {
+    value.ok_or_else(|| absent(section, key))
+}
+
+fn narrow(section: &Section, key: &str) -> Built<u32> {
+    let value = section.count(key).and_then(|value| u32::try_from(value).ok());
+    need(section, key, value)
+}
+
+fn choice<T>(section: &Section, key: &str, read: impl Fn(&str) -> Option<T>) -> Built<T> {
+    need(section, key, section.text(key).as_deref().and_then(read))
+}
+
+fn texts(section: &Section, key: &str) -> Built<Vec<String>> {
+    Ok(plain(need(section, key, section.texts(key))?))
+}
+
+fn plain<T>(pieces: Vec<Piece<T>>) -> Vec<T> {
+    pieces.into_iter().map(|piece| piece.value).collect()
+}

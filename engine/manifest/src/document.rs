@@ -1,0 +1,210 @@
+//! The manifest's tables with their own types checked, before they are checked against each other.
+//! A key that was refused has no value here, so that no later check builds on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::keys::{Preset, Table};
+use crate::tree::Span;
+use crate::values::{self, Piece, Value, Weight};
+
+/// Every table, by kind and in the order of the file.
+#[derive(Debug, Default)]
+pub struct Document {
+    sections: BTreeMap<&'static str, Vec<Section>>,
+    /// Names that the file means to declare, in tables that can't be read.
+    unreadable: BTreeSet<(&'static str, String)>,
+}
+
+/// One table of the file.
+#[derive(Debug, Clone)]
+pub struct Section {
+    pub table: &'static Table,
+    /// Empty for a table without one, such as `[report]`.
+    pub name: String,
+    /// The header, or the key where there is none.
+    pub header: Span,
+    items: BTreeMap<&'static str, Item>,
+    refused: BTreeSet<&'static str>,
+}
+
+/// A value that the file sets.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub value: Value,
+    pub span: Span,
+}
+
+impl Document {
+    pub fn push(&mut self, section: Section) {
+        self.sections.entry(section.table.name).or_default().push(section);
+    }
+
+    /// Every section of a kind.
+    pub fn all(&self, table: &str) -> &[Section] {
+        self.sections.get(table).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn all_mut(&mut self, table: &str) -> &mut [Section] {
+        self.sections.get_mut(table).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    /// The one section of a kind without names.
+    pub fn single(&self, table: &str) -> Option<&Section> {
+        self.all(table).first()
+    }
+
+    pub fn find(&self, table: &str, name: &str) -> Option<&Section> {
+        self.all(table).iter().find(|section| section.name == name)
+    }
+
+    /// Takes note of a table that can't be read, so that its name is not called unknown.
+    pub fn note_unreadable(&mut self, table: &'static str, name: &str) {
+        self.unreadable.insert((table, name.to_owned()));
+    }
+
+    /// Whether the file declares the name, readable or not.
+    pub fn declares(&self, table: &'static str, name: &str) -> bool {
+        self.find(table, name).is_some() || self.unreadable.contains(&(table, name.to_owned()))
+    }
+
+    /// Names of the domains that mixtures draw from; nothing where that can't be told.
+    pub fn training_domains(&self) -> Option<Vec<&str>> {
+        if self.unreadable.iter().any(|(table, _)| *table == "domain") {
+            return None;
+        }
+        let mut names = Vec::new();
+        for domain in self.all("domain") {
+            if domain.flag("train")? {
+                names.push(domain.name.as_str());
+            }
+        }
+        Some(names)
+    }
+}
+
+impl Section {
+    pub fn new(table: &'static Table, name: &str, header: Span) -> Self {
+        let name = name.to_owned();
+        Self { table, name, header, items: BTreeMap::new(), refused: BTreeSet::new() }
+    }
+
+    pub fn set(&mut self, key: &'static str, item: Item) {
+        self.items.insert(key, item);
+    }
+
+    /// The key is in the file, with a value that can't be used.
+    pub fn refuse(&mut self, key: &'static str) {
+        self.refused.insert(key);
+    }
+
+    /// Takes from `parent` what is not set here.
+    pub fn inherit(&mut self, parent: &Section) {
+        for key in self.table.keys {
+            if self.is_set(key.name) {
+                continue;
+            }
+            if let Some(item) = parent.items.get(key.name) {
+                self.items.insert(key.name, item.clone());
+            }
+            if parent.refused.contains(key.name) {
+                self.refused.insert(key.name);
+            }
+        }
+    }
+
+    /// Whether the file says anything of the key, valid or not.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.items.contains_key(key) || self.refused.contains(key)
+    }
+
+    /// Where the key's value stands, else the header.
+    pub fn span(&self, key: &str) -> &Span {
+        self.items.get(key).map_or(&self.header, |item| &item.span)
+    }
+
+    /// `train.large`, as messages and cycles name it.
+    pub fn path(&self) -> String {
+        if self.name.is_empty() {
+            self.table.name.to_owned()
+        } else {
+            format!("{}.{}", self.table.name, self.name)
+        }
+    }
+
+    /// The value set, else the default; nothing where it was refused or is absent.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        if let Some(item) = self.items.get(key) {
+            return Some(item.value.clone());
+        }
+        if self.refused.contains(key) {
+            return None;
+        }
+        let key = self.table.key(key)?;
+        let Preset::Value(text) = key.default else { return None };
+        values::read(&key.kind, key.name, &crate::tree::value(text)?).ok()
+    }
+
+    pub fn text(&self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn texts(&self, key: &str) -> Option<Vec<Piece<String>>> {
+        match self.get(key)? {
+            Value::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.get(key)? {
+            Value::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    pub fn count(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Value::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// A number or a share.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self.get(key)? {
+            Value::Number(number) | Value::Share(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub fn numbers(&self, key: &str) -> Option<Vec<Piece<f64>>> {
+        match self.get(key)? {
+            Value::Numbers(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
+
+    pub fn counts(&self, key: &str) -> Option<Vec<Piece<u64>>> {
+        match self.get(key)? {
+            Value::Counts(counts) => Some(counts),
+            _ => None,
+        }
+    }
+
+    pub fn weights(&self, key: &str) -> Option<Vec<Weight>> {
+        match self.get(key)? {
+            Value::Weights(weights) => Some(weights),
+            _ => None,
+        }
+    }
+
+    pub fn filters(&self, key: &str) -> Option<Vec<(String, String)>> {
+        match self.get(key)? {
+            Value::Filters(filters) => Some(filters),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What a right manifest says: values, defaults, spans, the shipped manifests.
+
+use std::path::{Path, PathBuf};
+
+use mixmake_manifest::schema::{
+    HeldOut, Manifest, MixtureRef, Precision, Schedule, TokenizerSource, WarmUp,
+};
+use mixmake_manifest::{Diagnostic, keys, parse};
+
+const BASE: &str = include_str!("base.toml");
+
+fn read(text: &str, overrides: &[&str]) -> Manifest {
+    let overrides: Vec<String> = overrides.iter().map(|&line| line.to_owned()).collect();
+    parse(Path::new("folder/mix.toml"), text, &overrides).unwrap_or_else(|found| panic!("{found}"))
+}
+
+#[test]
+fn values_and_defaults() {
+    let manifest = read(BASE, &[]);
+    assert_eq!(manifest.folder(), Path::new("folder"));
+    let names: Vec<&str> = manifest.domains.iter().map(|domain| domain.name.as_str()).collect();
+    assert_eq!(names, ["c4", "arxiv", "news"], "the order of the file");
+    let news = &manifest.domains[2];
+    assert!(!news.train && news.min_chars == 500 && news.block_chars == 1000);
+    assert_eq!(
+        (news.held_out, news.text.as_slice()),
+        (HeldOut::Fraction(0.02), &["text".to_owned()][..])
+    );
+    let recipe = manifest.recipe("short").expect("it is declared");
+    assert_eq!((recipe.schedule, recipe.precision), (Schedule::Linear, Precision::Auto));
+    assert_eq!(
+        (recipe.warm_up, recipe.weight_decay, recipe.seed),
+        (WarmUp::Fraction(0.1), 0.01, 1)
+    );
+    let ddo = &manifest.ddos[0];
+    assert_eq!((ddo.factors.as_slice(), ddo.seeds.as_slice()), (&[3.0, 1.0 / 3.0][..], &[1][..]));
+    assert_eq!((ddo.tokens, ddo.floor, &ddo.reference), (30_000, 0.2, &MixtureRef::Uniform));
+    assert_eq!(manifest.ddos[1].reference, MixtureRef::Named("web".to_owned()));
+    assert_eq!(manifest.trains[0].mixture, MixtureRef::AutoScale("large".to_owned()));
+    assert_eq!(
+        manifest.tokenizer.as_ref().map(|tokenizer| &tokenizer.source),
+        Some(&TokenizerSource::Bpe { vocabulary: 1024, min_frequency: 2 })
+    );
+}
+
+#[test]
+fn origins() {
+    let text = "[domain.a]\nfiles = 'x'\n[domain.b]\nfiles = ['y', 'z']\nwhere.meta.language = 'en'\n[tokenizer]\ntrain = 'bpe'\n[corpus]\nmin-chars = 7\n";
+    let manifest = read(text, &["domain.b.min-chars=9"]);
+    let check = |fields: &[&str], place: &str, text: &str| {
+        let origin =
+            manifest.origin(fields).unwrap_or_else(|| panic!("{fields:?} stand somewhere"));
+        assert_eq!(manifest.place(&origin), place);
+        assert_eq!(&manifest.source[origin.span], text);
+    };
+    check(&["domain.a.min-chars", "corpus.min-chars"], "folder/mix.toml:9", "7");
+    check(&["domain.b.min-chars", "corpus.min-chars"], "--set 1", "9");
+    check(&["domain.b"], "folder/mix.toml:3", "[domain.b]");
+    check(&["domain.b.files.1"], "folder/mix.toml:4", "'z'");
+    check(&["domain.b.where.meta.language"], "folder/mix.toml:5", "'en'");
+    assert_eq!(manifest.origin(&["domain.c"]), None);
+    assert_eq!(manifest.domains[1].filters["meta.language"], "en");
+    assert_eq!((manifest.domains[0].min_chars, manifest.domains[1].min_chars), (7, 9));
+}
+
+#[test]
+fn later_findings_are_located() {
+    let manifest = read(BASE, &[]);
+    let found = Diagnostic::at(&manifest, &["train.flat.tokens"], "more tokens than exist")
+        .text("300,000 asked for, 1,200 there")
+        .help("lower `tokens`");
+    let text = found.render(false);
+    assert!(
+        text.contains("folder/mix.toml:55:10")
+            && text.contains("1,200 there")
+            && text.contains("help: lower"),
+        "{text}"
+    );
+    let near = Diagnostic::at(&manifest, &["train.flat.seed"], "a seed");
+    assert!(near.render(false).contains("[train.flat]"), "{}", near.render(false));
+    let nowhere = Diagnostic::at(&manifest, &["workspace.store"], "no room");
+    assert!(nowhere.render(false).contains("folder/mix.toml"), "{}", nowhere.render(false));
+}
+
+#[test]
+fn overrides_are_as_if_written() {
+    let check = |overrides: &[&str], edit: (&str, &str)| {
+        assert!(BASE.contains(edit.0));
+        let mut set = read(BASE, overrides);
+        let mut written = read(&BASE.replacen(edit.0, edit.1, 1), &[]);
+        for manifest in [&mut set, &mut written] {
+            manifest.source = "".into();
+            manifest.overrides.clear();
+            manifest.spans.clear();
+        }
+        assert_eq!(format!("{set:?}"), format!("{written:?}"));
+    };
+    check(&["ddo.small.tokens=40k"], ("tokens = \"30k\"", "tokens = \"40k\""));
+    check(&["ddo.small.tokens = \"40k\""], ("tokens = \"30k\"", "tokens = \"40k\""));
+    check(
+        &["ddo.small.tokens=1", "ddo.small.tokens=40_000"],
+        ("tokens = \"30k\"", "tokens = 40000"),
+    );
+    check(
+        &["mixture.web.weights={ c4 = 0.5, arxiv = 0.5 }"],
+        ("{ c4 = 0.75, arxiv = 0.25 }", "{ c4 = 0.5, arxiv = 0.5 }"),
+    );
+    check(
+        &["mixture.web.weights.c4=1", "mixture.web.weights.arxiv=0"],
+        ("{ c4 = 0.75, arxiv = 0.25 }", "{ c4 = 1, arxiv = 0 }"),
+    );
+    check(&["domain.c4.files=other/*.jsonl"], ("[\"c4/*.jsonl.zst\"]", "\"other/*.jsonl\""));
+    check(
+        &["recipe.short.warm-up=5%"],
+        ("learning-rate = 1e-3", "learning-rate = 1e-3\nwarm-up = \"5%\""),
+    );
+    check(
+        &["domain.c4.where.\"meta.language\"=en"],
+        ("block = \"random\"", "block = \"random\"\n[domain.c4.where]\n\"meta.language\" = \"en\""),
+    );
+    check(
+        &["model.new={architecture=\"bert\",layers=1,hidden=4,heads=1,context=8}"],
+        (
+            "[recipe.short]",
+            "[model.new]\narchitecture=\"bert\"\nlayers=1\nhidden=4\nheads=1\ncontext=8\n[recipe.short]",
+        ),
+    );
+}
+
+#[test]
+fn normalised_weights() {
+    let text =
+        BASE.replace("arxiv = 0.25 }", "arxiv = \"1/4\" }").replace("c4 = 0.75", "c4 = \"25%\"");
+    let manifest = read(&text.replace("\"1/4\" }", "\"1/4\" }\nnormalise = true"), &[]);
+    assert_eq!(manifest.mixtures[0].weights, [("c4".to_owned(), 0.5), ("arxiv".to_owned(), 0.5)]);
+}
+
+#[test]
+fn one_file_of_two_languages() {
+    let rows =
+        |language: &str| format!("files = \"wiki.jsonl\"\nwhere = {{ language = \"{language}\" }}");
+    read(
+        &BASE
+            .replace("files = [\"c4/*.jsonl.zst\"]", &rows("en"))
+            .replace("files = \"arxiv/*.parquet\"", &rows("de")),
+        &[],
+    );
+}
+
+#[test]
+fn empty_manifest_is_one() {
+    let manifest = read("", &[]);
+    assert!(
+        manifest.domains.is_empty() && manifest.tokenizer.is_none() && manifest.report.is_none()
+    );
+}
+
+#[test]
+fn every_choice_is_built() {
+    let mut tried = 0;
+    for table in keys::TABLES {
+        for key in table.keys {
+            let keys::Kind::Choice(choices) = key.kind else { continue };
+            for choice in choices {
+                let name = match table.name {
+                    "domain" => "domain.c4",
+                    "model" => "model.tiny",
+                    "recipe" => "recipe.short",
+                    "ddo" => "ddo.small",
+                    "autoscale" => "autoscale.large",
+                    plain => plain,
+                };
+                let mut overrides = vec![format!("{name}.{}={}", key.name, choice.name)];
+                if key.name == "objective" {
+                    overrides.push(format!("ddo.medium.objective={}", choice.name));
+                }
+                let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+                read(BASE, &overrides);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 30, "{tried}");
+}
+
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
+}
+
+#[test]
+fn shipped_manifests() {
+    let mut read = 0;
+    for entry in std::fs::read_dir(manifests()).expect("the folder is part of the repository") {
+        let path = entry.expect("it can be listed").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            mixmake_manifest::load(&path, &[]).unwrap_or_else(|found| panic!("{found}"));
+            read += 1;
+        }
+    }
+    assert!(read >= 3, "{read}");
+    parse(Path::new("mixmake.toml"), mixmake_manifest::init_template(), &[])
+        .unwrap_or_else(|found| panic!("{found}"));
+}
+
+/// The lines `key = value` of each table's part of the reference, commented ones too.
+fn reference_lines(text: &str, table: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            inside = header.split(['.', ']']).next() == Some(table);
+        } else if inside {
+            lines.push(line.trim_start_matches("# ").to_owned());
+        }
+    }
+    lines
+}
+
+#[test]
+fn reference_shows_every_key_with_its_default() {
+    let text = std::fs::read_to_string(manifests().join("reference.toml")).expect("it is shipped");
+    for table in keys::TABLES {
+        let mut lines = reference_lines(&text, table.name);
+        if table.name == "domain" {
+            lines.extend(reference_lines(&text, "corpus"));
+        }
+        for key in table.keys {
+            let start = match key.default {
+                keys::Preset::Value(default) => format!("{} = {default}", key.name),
+                _ => format!("{} = ", key.name),
+            };
+            assert!(
+                lines.iter().any(|line| line.starts_with(&start)),
+                "[{}] lacks `{start}`",
+                table.name
+            );
+        }
+    }
+}
+
+#[test]
+fn published_gpt2_mixtures() {
+    let manifest = mixmake_manifest::load(&manifests().join("gpt2-large-redpajama.toml"), &[])
+        .unwrap_or_else(|found| panic!("{found}"));
+    let weights = |name: &str| {
+        let mixture =
+            manifest.mixtures.iter().find(|mixture| mixture.name == name).expect("a baseline");
+        mixture.weights.iter().map(|(_, weight)| *weight).collect::<Vec<_>>()
+    };
+    assert_eq!(weights("llama"), [0.67, 0.045, 0.045, 0.045, 0.15, 0.02, 0.025]);
+    assert_eq!(
+        weights("data-mixing-laws"),
+        [0.125, 0.140_625, 0.093_75, 0.015_625, 0.25, 0.125, 0.25]
+    );
+    assert!((weights("doremi").iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    assert_eq!(
+        manifest.ddos.iter().map(|ddo| ddo.tokens).collect::<Vec<_>>(),
+        [300_000_000, 1_200_000_000]
+    );
+}
