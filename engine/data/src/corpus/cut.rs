@@ -1,0 +1,115 @@
+//! Which characters of a document become samples. Pure: text and rule in, character ranges out.
+
+use std::ops::Range;
+
+use super::spec::{Block, SamplesSpec};
+use crate::DocumentHash;
+use crate::hash::block_start;
+
+/// The characters of a document that are kept, to be spooled once; [`blocks`] cuts them into samples later.
+pub(crate) fn kept(spec: &SamplesSpec, hash: &DocumentHash, chars: u64) -> Range<u64> {
+    let block = spec.block_chars.min(chars);
+    match spec.block {
+        Block::First => 0..block,
+        Block::Random => {
+            let start = block_start(hash, chars, spec.block_chars);
+            start..start + block
+        }
+        Block::Every | Block::Whole => 0..chars,
+    }
+}
+
+/// Bytes of a character range of `text`.
+pub(crate) fn bytes_of(text: &str, chars: &Range<u64>) -> Range<usize> {
+    let start = byte_of(text, chars.start);
+    start..start + byte_of(&text[start..], chars.end - chars.start)
+}
+
+fn byte_of(text: &str, char_index: u64) -> usize {
+    // A text of so many bytes has no more characters: no walk needed.
+    if text.len() as u64 <= char_index {
+        return text.len();
+    }
+    let index = usize::try_from(char_index).unwrap_or(usize::MAX);
+    text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
+}
+
+/// Cuts the kept text of one document into samples: (first character relative to `kept`, text).
+pub(crate) fn blocks<'a>(spec: &SamplesSpec, kept: &'a str) -> Vec<(u64, &'a str)> {
+    if spec.block != Block::Every {
+        return vec![(0, kept)];
+    }
+    let mut samples = Vec::new();
+    let (mut rest, mut start) = (kept, 0);
+    while !rest.is_empty() {
+        let (block, after) = rest.split_at(byte_of(rest, spec.block_chars));
+        // Every block but the last is whole; only that one is counted.
+        if !after.is_empty() || long_enough(spec, block) {
+            samples.push((start, block));
+        }
+        rest = after;
+        start += spec.block_chars;
+    }
+    samples
+}
+
+/// A last block stays where it is whole or would pass `min-chars` as a document; so a document that passed
+/// always gives at least one sample.
+fn long_enough(spec: &SamplesSpec, block: &str) -> bool {
+    block.chars().count() as u64 >= spec.block_chars.min(spec.min_chars.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{HeldOut, OnError};
+    use crate::document_hash;
+
+    fn spec(block: Block, block_chars: u64, min_chars: u64) -> SamplesSpec {
+        SamplesSpec {
+            text: vec!["text".into()],
+            filters: Default::default(),
+            min_chars,
+            block,
+            block_chars,
+            held_out: HeldOut::Documents(0),
+            drop_duplicates: false,
+            on_error: OnError::Fail,
+            max_documents: None,
+        }
+    }
+
+    fn check(spec: &SamplesSpec, text: &str, expected: &[(u64, &str)]) {
+        let chars = text.chars().count() as u64;
+        let range = kept(spec, &document_hash(text), chars);
+        let kept = &text[bytes_of(text, &range)];
+        let found: Vec<_> =
+            blocks(spec, kept).into_iter().map(|(at, block)| (range.start + at, block)).collect();
+        assert_eq!(found, expected, "{spec:?} on `{text}`");
+    }
+
+    #[test]
+    fn cuts_count_characters_not_bytes() {
+        check(&spec(Block::First, 3, 0), "äöüß!", &[(0, "äöü")]);
+        check(&spec(Block::First, 9, 0), "äöü", &[(0, "äöü")]);
+        check(&spec(Block::Whole, 0, 0), "äöü", &[(0, "äöü")]);
+        check(&spec(Block::Random, 9, 0), "äöü", &[(0, "äöü")]);
+    }
+
+    #[test]
+    fn the_last_block_needs_min_chars() {
+        check(&spec(Block::Every, 3, 0), "abcdefg", &[(0, "abc"), (3, "def"), (6, "g")]);
+        check(&spec(Block::Every, 3, 2), "abcdefg", &[(0, "abc"), (3, "def")]);
+        check(&spec(Block::Every, 3, 2), "abcdefgh", &[(0, "abc"), (3, "def"), (6, "gh")]);
+        check(&spec(Block::Every, 3, 9), "abcdefghi", &[(0, "abc"), (3, "def"), (6, "ghi")]);
+        check(&spec(Block::Every, 5, 2), "ab", &[(0, "ab")]);
+    }
+
+    #[test]
+    fn random_blocks_reach_every_position() {
+        let starts: std::collections::BTreeSet<u64> = (0..200)
+            .map(|i| kept(&spec(Block::Random, 4, 0), &document_hash(&i.to_string()), 8).start)
+            .collect();
+        assert_eq!(starts.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    }
+}

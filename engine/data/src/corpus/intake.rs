@@ -1,0 +1,134 @@
+//! Where rows arrive, whatever the format: filtered, measured, hashed, cut, spooled, counted.
+//! Knows the rules for one document; does not know formats, nor other documents.
+
+use super::cut;
+use super::spec::SamplesSpec;
+use super::spool::{Entry, Spool};
+use super::stats::Dropped;
+use crate::{DataError, document_hash};
+
+/// Problems kept with their words; all are counted.
+pub(crate) const PROBLEMS_SHOWN: usize = 10;
+
+/// A malformed row of a source, which is an index here.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RowProblem {
+    pub source: u32,
+    pub row: Option<u64>,
+    pub message: String,
+}
+
+/// What one worker has taken in.
+#[derive(Debug)]
+pub(crate) struct Intake<'a> {
+    pub spec: &'a SamplesSpec,
+    pub spool: Spool,
+    pub spool_index: u32,
+    pub source: u32,
+    pub entries: Vec<Entry>,
+    pub tally: Tally,
+    /// For each filter, whether any row had its column.
+    pub filter_seen: Vec<bool>,
+}
+
+/// What one worker, and then all together, counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub rows: u64,
+    pub chars: u64,
+    pub dropped: Dropped,
+    pub problems: u64,
+    pub first_problems: Vec<RowProblem>,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(spec: &'a SamplesSpec, spool: Spool, spool_index: u32) -> Self {
+        Self {
+            spec,
+            spool,
+            spool_index,
+            source: 0,
+            entries: Vec::new(),
+            tally: Tally::default(),
+            filter_seen: vec![false; spec.filters.len()],
+        }
+    }
+
+    /// Counts a row and says whether its metadata passes every filter. `value` gives a column's value, or `None`
+    /// where the row lacks it, which never matches.
+    pub fn admits<S: AsRef<str>>(
+        &mut self,
+        mut value: impl FnMut(usize, &str) -> Option<S>,
+    ) -> bool {
+        self.tally.rows += 1;
+        let mut failed = None;
+        for (i, (column, wanted)) in self.spec.filters.iter().enumerate() {
+            let found = value(i, column);
+            self.filter_seen[i] |= found.is_some();
+            if failed.is_none() && found.is_none_or(|found| found.as_ref() != wanted) {
+                failed = Some(column);
+            }
+        }
+        if let Some(column) = failed {
+            *self.tally.dropped.filters.entry(column.clone()).or_default() += 1;
+        }
+        failed.is_none()
+    }
+
+    /// Takes the text of an admitted row.
+    pub fn text(&mut self, row: u64, text: &str) -> Result<(), DataError> {
+        let chars = text.chars().count() as u64;
+        self.tally.chars += chars;
+        // An empty document can be no sample, whatever the rule.
+        if chars < self.spec.min_chars.max(1) {
+            self.tally.dropped.min_chars += 1;
+            return Ok(());
+        }
+        let hash = document_hash(text);
+        let kept = cut::kept(self.spec, &hash, chars);
+        let kept_text = &text[cut::bytes_of(text, &kept)];
+        self.entries.push(Entry {
+            hash,
+            source: self.source,
+            row,
+            start: kept.start,
+            spool: self.spool_index,
+            offset: self.spool.push(kept_text)?,
+            bytes: kept_text.len() as u64,
+        });
+        Ok(())
+    }
+
+    /// Notes that an admitted row is malformed.
+    pub fn problem(&mut self, row: Option<u64>, message: impl Into<String>) {
+        self.tally.problems += 1;
+        self.tally.note(RowProblem { source: self.source, row, message: message.into() });
+    }
+
+    /// Notes a row that could not even be told apart, or a file that could not be read (on).
+    pub fn unreadable(&mut self, row: Option<u64>, message: impl Into<String>) {
+        self.tally.rows += 1;
+        self.problem(row, message);
+    }
+}
+
+impl Tally {
+    /// Keeps the smallest problems, so that the ones shown do not depend on who read what.
+    fn note(&mut self, problem: RowProblem) {
+        let at = self.first_problems.partition_point(|other| *other < problem);
+        if at < PROBLEMS_SHOWN {
+            self.first_problems.insert(at, problem);
+            self.first_problems.truncate(PROBLEMS_SHOWN);
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.chars += other.chars;
+        self.dropped.add(&other.dropped);
+        self.problems += other.problems;
+        for problem in other.first_problems {
+            self.note(problem);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A file's bytes, decompressed by what its first bytes say. Knows compression, not rows.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::progress::Meter;
+
+const BUFFER: usize = 1 << 17;
+/// `--long=31`, the most that zstd can ask for.
+const ZSTD_WINDOW_LOG_MAX: u32 = 31;
+
+/// Opens a file for reading as text: gzip (many members), zstd (many frames), xz (many streams) or as it is.
+pub(crate) fn open<'a>(path: &Path, meter: &'a Meter) -> io::Result<Box<dyn BufRead + 'a>> {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut file = BufReader::with_capacity(BUFFER, Metered { file, meter });
+    let head = file.fill_buf()?;
+    if head.is_empty() && has_compressed_name(path) {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "a compressed file has at least a header",
+        ));
+    }
+    if head.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))));
+    }
+    if head.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        return Ok(Box::new(BufReader::with_capacity(
+            BUFFER,
+            xz2::bufread::XzDecoder::new_multi_decoder(file),
+        )));
+    }
+    if is_zstd(head) {
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(file)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)));
+    }
+    Ok(Box::new(file))
+}
+
+/// A frame, or a skippable frame as pzstd writes first.
+fn is_zstd(head: &[u8]) -> bool {
+    head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+        || (head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18])
+}
+
+fn has_compressed_name(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "gz" || extension == "zst" || extension == "xz")
+}
+
+/// Counts the stored bytes read.
+struct Metered<'a> {
+    file: File,
+    meter: &'a Meter,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.meter.add(read as u64);
+        Ok(read)
+    }
+}

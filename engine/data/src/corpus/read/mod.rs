@@ -1,0 +1,42 @@
+//! One module a format; each turns a file into rows for the [`Intake`]. Malformed rows are reported there;
+//! a reader's own errors are only those that end the whole extraction (a full scratch disk).
+
+mod bytes;
+mod columns;
+mod csv;
+mod json_lines;
+mod plain;
+mod tables;
+
+use super::intake::Intake;
+use super::spec::{Format, Source};
+use crate::DataError;
+use crate::progress::Meter;
+
+/// The longest line, record or plain file: what bounds memory whatever the file. Longer ones are malformed.
+pub(crate) const ROW_BYTES_MAX: usize = 256 << 20;
+
+/// Joins several text columns and the parts of list-typed text.
+pub(crate) const TEXT_SEPARATOR: &str = "\n";
+
+/// Reads all rows of a source.
+pub(crate) fn read(source: &Source, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
+    match source.format {
+        Format::JsonLines => json_lines::read(&source.path, intake, meter),
+        Format::Csv => csv::read(&source.path, b',', intake, meter),
+        Format::Tsv => csv::read(&source.path, b'\t', intake, meter),
+        Format::Plain => plain::read(&source.path, intake, meter),
+        Format::Parquet => tables::read_parquet(&source.path, intake, meter),
+        Format::Arrow => tables::read_arrow(&source.path, intake, meter),
+    }
+}
+
+/// In the words of a person who does not know which decoder failed.
+pub(crate) fn describe_io(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            format!("the file ends too early, it is truncated ({error})")
+        }
+        _ => format!("cannot read on: {error}"),
+    }
+}

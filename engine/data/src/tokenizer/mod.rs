@@ -1,0 +1,12 @@
+//! Tokenizers as `tokenizer.json`: trained on samples ([`train_bpe`]) or given, and applied to them ([`tokenize`]).
+//!
+//! Knows text and token ids. Does not know domains, mixtures or models.
+
+mod bpe;
+mod encode;
+mod spec;
+mod tokenize;
+
+pub use bpe::{END_OF_TEXT, train_bpe};
+pub use spec::{BpeSpec, ShardFiles, ShardSpec, ShardStats};
+pub use tokenize::tokenize;
