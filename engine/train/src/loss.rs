@@ -1,0 +1,116 @@
+//! Cross-entropy of the tied output layer, and its gradients, in chunks of rows: the whole matrix of
+//! logits (rows · vocabulary) never exists, and on a CPU a chunk stays in the cache from the product
+//! that makes it to the two products that use it up.
+//!
+//! The gradients are written out: with p = softmax(logits), d loss / d logits = p - onehot(target).
+
+use crate::error::TrainError;
+use crate::model::Output;
+use crate::parameters::Views;
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+/// The output layer of a model: weight [vocabulary, hidden] and, for some, bias [vocabulary].
+pub(crate) struct Head {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+/// Where the head's gradients are added up: fp32 views of the flat gradient.
+pub(crate) struct HeadGradients {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Head {
+    pub fn new(views: &Views, output: Output) -> Result<Head, TrainError> {
+        let bias = output.bias.map(|id| views[id].f_detach()).transpose()?;
+        Ok(Head { weight: views[output.weight].f_detach()?, bias })
+    }
+
+    /// Logits [n, vocabulary] of `features` [n, hidden], in fp32.
+    pub fn logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
+        let product = match &self.bias {
+            Some(bias) => bias.f_addmm(features, &self.weight.f_transpose(0, 1)?)?,
+            None => features.f_mm(&self.weight.f_transpose(0, 1)?)?,
+        };
+        Ok(product.f_to_kind(Kind::Float)?)
+    }
+
+    /// Sum over rows of the cross-entropy in nats, as one f64 on the device.
+    pub fn loss(&self, features: &Tensor, targets: &Tensor) -> Result<Tensor, TrainError> {
+        let _guard = no_grad_guard();
+        let mut sum = Tensor::f_zeros([], (Kind::Double, features.device()))?;
+        for (start, count) in self.chunks(features) {
+            let logits = self.logits(&features.f_narrow(0, start, count)?)?;
+            let targets = targets.f_narrow(0, start, count)?.f_unsqueeze(1)?;
+            sum = sum.f_sub(&log_likelihood(&logits.f_log_softmax(-1, None)?, &targets)?)?;
+        }
+        Ok(sum)
+    }
+
+    /// The same sum, and the gradients of `scale` times it: to the features as the result, to the head
+    /// added into `gradients`.
+    pub fn loss_and_gradient(
+        &self,
+        features: &Tensor,
+        targets: &Tensor,
+        scale: f64,
+        gradients: &mut HeadGradients,
+    ) -> Result<(Tensor, Tensor), TrainError> {
+        let _guard = no_grad_guard();
+        let scaled = features.f_mul_scalar(scale)?;
+        let minus_one =
+            Tensor::f_full([features.size()[0], 1], -1.0, (Kind::Float, features.device()))?;
+        let to_features = Tensor::f_empty(features.size(), (features.kind(), features.device()))?;
+        let mut sum = Tensor::f_zeros([], (Kind::Double, features.device()))?;
+        for (start, count) in self.chunks(features) {
+            let rows = |tensor: &Tensor| tensor.f_narrow(0, start, count);
+            let targets = rows(targets)?.f_unsqueeze(1)?;
+            let mut chunk = self.logits(&rows(features)?)?.f_log_softmax(-1, None)?;
+            sum = sum.f_sub(&log_likelihood(&chunk, &targets)?)?;
+            let _ = chunk.f_exp_()?.f_scatter_add_(1, &targets, &rows(&minus_one)?)?;
+            let chunk = chunk.f_to_kind(features.kind())?;
+            let _ = chunk.f_mm_out(&rows(&to_features)?, &self.weight)?;
+            gradients.add(&chunk, &rows(&scaled)?, scale)?;
+        }
+        Ok((sum, to_features.f_mul_scalar(scale)?))
+    }
+
+    /// (first row, rows) of each chunk: a few MB of logits on a CPU, more on a GPU, where a kernel
+    /// launch is what must be made worth it.
+    fn chunks(&self, features: &Tensor) -> impl Iterator<Item = (i64, i64)> + use<> {
+        let rows = features.size()[0];
+        let elements: i64 = if features.device() == Device::Cpu { 1 << 20 } else { 1 << 28 };
+        let most = (elements / self.weight.size()[0]).max(32);
+        (0..rows).step_by(most as usize).map(move |start| (start, most.min(rows - start)))
+    }
+}
+
+impl HeadGradients {
+    /// Views into a flat gradient buffer.
+    pub fn new(views: &Views, output: Output) -> HeadGradients {
+        let bias = output.bias.map(|id| views[id].shallow_clone());
+        HeadGradients { weight: views[output.weight].shallow_clone(), bias }
+    }
+
+    /// Adds what `chunk` [c, vocabulary] = d sum / d logits means for the head, times the scale that
+    /// `scaled` = scale · features [c, hidden] already carries.
+    fn add(&mut self, chunk: &Tensor, scaled: &Tensor, scale: f64) -> Result<(), TrainError> {
+        let transposed = chunk.f_transpose(0, 1)?;
+        if chunk.kind() == Kind::Float {
+            let _ = self.weight.f_addmm_(&transposed, scaled)?;
+        } else {
+            let _ = self.weight.f_add_(&transposed.f_mm(scaled)?)?;
+        }
+        if let Some(bias) = &mut self.bias {
+            let sum = chunk.f_sum_dim_intlist([0_i64].as_slice(), false, Kind::Float)?;
+            let _ = bias.f_add_(&sum.f_mul_scalar(scale)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sum of the log-probabilities [c, vocabulary] at `targets` [c, 1], as one f64.
+fn log_likelihood(log_probabilities: &Tensor, targets: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(log_probabilities.f_gather(1, targets, false)?.f_sum(Kind::Double)?)
+}

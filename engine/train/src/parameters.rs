@@ -1,0 +1,214 @@
+//! Parameters as one flat buffer: the layout gives each its place, so that optimiser, clipping, casts
+//! and checkpoints are a handful of kernels over one tensor, and a model sees shaped views of it.
+//!
+//! Knows nothing of any architecture: a model declares its parameters here and gets ids back.
+
+use crate::error::TrainError;
+use crate::random::normals;
+use tch::{Device, Kind, Tensor};
+
+/// A parameter of a [`Layout`], and of the [`Views`] made by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(usize);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Init {
+    Zeros,
+    Ones,
+    /// Independent normal deviates of this standard deviation.
+    Normal(f64),
+}
+
+/// Named tensors of one shape, stored one after the other and seen by the model as one tensor (so that
+/// BERT's query, key and value are one product). Most entries have one part.
+#[derive(Clone, Debug)]
+struct Entry {
+    parts: Vec<String>,
+    part_shape: Vec<i64>,
+    init: Init,
+}
+
+impl Entry {
+    fn part_numel(&self) -> i64 {
+        self.part_shape.iter().product()
+    }
+
+    fn numel(&self) -> i64 {
+        self.parts.len() as i64 * self.part_numel()
+    }
+
+    /// Parts are stacked along the first dimension.
+    fn shape(&self) -> Vec<i64> {
+        let mut shape = self.part_shape.clone();
+        shape[0] *= self.parts.len() as i64;
+        shape
+    }
+
+    /// Matrices and embeddings decay, biases and normalisation weights don't.
+    fn decays(&self) -> bool {
+        self.part_shape.len() > 1
+    }
+}
+
+/// The parameters of a model in order of declaration. In the flat buffer those that decay come first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layout {
+    entries: Vec<Entry>,
+}
+
+/// One stored tensor: its name in the file, its shape, and where it lies in the flat buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Slot {
+    pub name: String,
+    pub shape: Vec<i64>,
+    pub offset: i64,
+}
+
+impl Slot {
+    pub fn numel(&self) -> i64 {
+        self.shape.iter().product()
+    }
+}
+
+/// Shaped tensors over one flat tensor.
+pub(crate) struct Views(Vec<Tensor>);
+
+impl std::ops::Index<Id> for Views {
+    type Output = Tensor;
+
+    fn index(&self, id: Id) -> &Tensor {
+        &self.0[id.0]
+    }
+}
+
+impl Layout {
+    pub fn add(&mut self, name: impl Into<String>, shape: &[i64], init: Init) -> Id {
+        self.add_stacked(vec![name.into()], shape, init)
+    }
+
+    /// `parts` tensors of shape `part_shape` each, seen as one of shape [parts * first, rest…].
+    pub fn add_stacked(&mut self, parts: Vec<String>, part_shape: &[i64], init: Init) -> Id {
+        self.entries.push(Entry { parts, part_shape: part_shape.to_vec(), init });
+        Id(self.entries.len() - 1)
+    }
+
+    pub fn numel(&self) -> i64 {
+        self.entries.iter().map(Entry::numel).sum()
+    }
+
+    /// The flat buffer's first elements, which decay.
+    pub fn numel_decaying(&self) -> i64 {
+        self.entries.iter().filter(|entry| entry.decays()).map(Entry::numel).sum()
+    }
+
+    /// Indices of entries in the order they are stored.
+    fn storage_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.entries.len()).collect();
+        order.sort_by_key(|&index| !self.entries[index].decays());
+        order
+    }
+
+    /// Views of `flat` (1-D, [`numel`](Self::numel) elements); gradients flow back into `flat` as one tensor.
+    pub fn views(&self, flat: &Tensor) -> Result<Views, TrainError> {
+        let order = self.storage_order();
+        let sizes: Vec<i64> = order.iter().map(|&index| self.entries[index].numel()).collect();
+        let pieces = flat.f_split_with_sizes(&sizes, 0)?;
+        let mut shaped = Vec::with_capacity(order.len());
+        for (index, piece) in order.into_iter().zip(pieces) {
+            shaped.push((index, piece.f_view(self.entries[index].shape().as_slice())?));
+        }
+        shaped.sort_by_key(|&(index, _)| index);
+        Ok(Views(shaped.into_iter().map(|(_, view)| view).collect()))
+    }
+
+    /// Every stored tensor, in storage order.
+    pub fn slots(&self) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        let mut offset = 0;
+        for index in self.storage_order() {
+            let entry = &self.entries[index];
+            for name in &entry.parts {
+                slots.push(Slot { name: name.clone(), shape: entry.part_shape.clone(), offset });
+                offset += entry.part_numel();
+            }
+        }
+        slots
+    }
+
+    /// Fresh parameters as one flat fp32 tensor on the CPU: a function of the seed, each tensor's name
+    /// and the position in it, so the same bits on every machine.
+    pub fn initialise(&self, seed: u64) -> Result<Tensor, TrainError> {
+        let mut values: Vec<f32> = Vec::new();
+        values.try_reserve_exact(self.numel() as usize).map_err(|_| TrainError::OutOfMemory {
+            detail: format!("the model has {} parameters", self.numel()),
+        })?;
+        for index in self.storage_order() {
+            let entry = &self.entries[index];
+            for name in &entry.parts {
+                append_initial(&mut values, seed, name, entry.part_numel() as usize, entry.init);
+            }
+        }
+        Ok(Tensor::f_from_slice(&values)?)
+    }
+}
+
+fn append_initial(values: &mut Vec<f32>, seed: u64, name: &str, count: usize, init: Init) {
+    const BLOCK: usize = 1 << 16;
+    match init {
+        Init::Zeros => values.resize(values.len() + count, 0.0),
+        Init::Ones => values.resize(values.len() + count, 1.0),
+        Init::Normal(deviation) => {
+            for start in (0..count).step_by(BLOCK) {
+                let block = normals(seed, name, start as u64, BLOCK.min(count - start));
+                values.extend(block.into_iter().map(|x| (x * deviation) as f32));
+            }
+        }
+    }
+}
+
+/// A flat fp32 buffer of zeros as long as the parameters.
+pub(crate) fn zeros(layout: &Layout, device: Device) -> Result<Tensor, TrainError> {
+    Ok(Tensor::f_zeros([layout.numel()], (Kind::Float, device))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> (Layout, [Id; 3]) {
+        let mut layout = Layout::default();
+        let bias = layout.add("bias", &[2], Init::Ones);
+        let fused = layout.add_stacked(vec!["q".into(), "k".into()], &[2, 3], Init::Normal(0.02));
+        let table = layout.add("table", &[4, 2], Init::Normal(1.0));
+        (layout, [bias, fused, table])
+    }
+
+    #[test]
+    fn decaying_parameters_come_first_and_views_keep_ids() {
+        let (layout, [bias, fused, table]) = layout();
+        assert_eq!((layout.numel(), layout.numel_decaying()), (22, 20));
+        let places: Vec<(String, i64)> =
+            layout.slots().into_iter().map(|s| (s.name, s.offset)).collect();
+        let expected = [("q", 0), ("k", 6), ("table", 12), ("bias", 20)];
+        assert_eq!(places, expected.map(|(name, offset)| (name.to_owned(), offset)));
+        let flat = Tensor::f_arange(22, (Kind::Float, Device::Cpu)).expect("small");
+        let views = layout.views(&flat).expect("fits");
+        assert_eq!(views[bias].size(), [2]);
+        assert_eq!(views[fused].size(), [4, 3]);
+        assert_eq!(views[table].double_value(&[0, 1]), 13.0);
+        assert_eq!(views[bias].double_value(&[1]), 21.0);
+    }
+
+    #[test]
+    fn initialisation_depends_on_seed_and_name_only() {
+        let (first, _) = layout();
+        let mut second = Layout::default();
+        second.add("table", &[4, 2], Init::Normal(1.0));
+        let values = |layout: &Layout, seed| -> Vec<f32> {
+            Vec::try_from(layout.initialise(seed).expect("small")).expect("floats")
+        };
+        assert_eq!(values(&first, 3)[12..20], values(&second, 3));
+        assert_ne!(values(&first, 3)[12..20], values(&second, 4));
+        assert_eq!(values(&first, 3)[20..], [1.0, 1.0]);
+    }
+}

@@ -1,0 +1,270 @@
+//! Whole trainings of tiny models: they learn, repeat to the bit, resume to the bit, and fail clearly.
+
+use mixmake_train::{
+    Architecture, EvalRow, HeldOut, ModelConfig, Network, Precision, Progress, Schedule, Sequences,
+    TrainConfig, TrainError, TrainFiles, TrainReport, WarmUp, train,
+};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+fn config(architecture: Architecture) -> TrainConfig {
+    let bert = architecture == Architecture::Bert;
+    TrainConfig {
+        model: ModelConfig {
+            architecture,
+            vocabulary: 32,
+            context: 16,
+            layers: 2,
+            hidden: 16,
+            heads: 2,
+            dropout: 0.0,
+        },
+        learning_rate: 3e-3,
+        schedule: Schedule::Linear,
+        warm_up: WarmUp::Fraction(0.1),
+        weight_decay: 0.01,
+        clip: 1.0,
+        batch_sequences: 8,
+        precision: Precision::Auto,
+        threads: 1,
+        seed: 1,
+        evaluations: 3,
+        masking: if bert { 0.3 } else { 0.0 },
+        mask_token: bert.then_some(1),
+        pad_token: bert.then_some(0),
+        special_tokens: vec![],
+    }
+}
+
+/// Sequences that count upwards by `stride`: a model can learn them. Lengths differ.
+fn counting(count: usize, stride: i64, first: i64) -> Vec<Vec<i64>> {
+    let row = |index: i64| {
+        (0..16 - index % 3).map(|i| 2 + (first + index * 7 + i * stride) % 30).collect()
+    };
+    (0..count as i64).map(row).collect()
+}
+
+struct Outcome {
+    report: Result<TrainReport, TrainError>,
+    model: Option<Vec<u8>>,
+    steps: Vec<u64>,
+}
+
+/// Runs in `folder`, stopping after `stop_after` steps of this call.
+fn run(
+    config: &TrainConfig,
+    data: &dyn Sequences,
+    folder: &Path,
+    stop_after: Option<usize>,
+    every: Duration,
+) -> Outcome {
+    let (near, far) = (counting(20, 1, 3), counting(9, 3, 5));
+    let held_out = [("near", &near), ("far", &far)]
+        .map(|(domain, sequences)| HeldOut { domain: domain.into(), sequences });
+    let files = TrainFiles {
+        model: folder.join("model.safetensors"),
+        model_config: folder.join("config.json"),
+        checkpoints: Some(folder.join("checkpoints")),
+        checkpoint_every: every,
+    };
+    let mut steps = Vec::new();
+    let report = train(config, data, &held_out, &files, &mut |progress| {
+        if let Progress::Stepped { point, .. } = progress {
+            steps.push(point.step);
+        }
+        if stop_after.is_some_and(|most| steps.len() >= most) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    Outcome { report, model: std::fs::read(&files.model).ok(), steps }
+}
+
+const NEVER: Duration = Duration::from_secs(1 << 40);
+
+fn fresh(config: &TrainConfig, data: &dyn Sequences) -> Outcome {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    run(config, data, folder.path(), None, NEVER)
+}
+
+fn report(outcome: &Outcome) -> &TrainReport {
+    outcome.report.as_ref().expect("trained")
+}
+
+fn bits(rows: &[EvalRow]) -> Vec<(u64, u64, &str, u64, u64)> {
+    rows.iter()
+        .map(|r| (r.step, r.tokens, r.domain.as_str(), r.loss.to_bits(), r.tokens_evaluated))
+        .collect()
+}
+
+fn assert_same(a: &Outcome, b: &Outcome) {
+    assert_eq!(bits(&report(a).rows), bits(&report(b).rows));
+    assert_eq!(report(a), report(b));
+    assert!(a.model.is_some() && a.model == b.model, "weights differ");
+}
+
+const BOTH: [Architecture; 2] = [Architecture::Gpt2, Architecture::Bert];
+
+#[test]
+fn models_learn_what_they_see() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        config.learning_rate = 1e-2;
+        // Where to look comes late to a small encoder.
+        let sequences = if architecture == Architecture::Gpt2 { 1200 } else { 6000 };
+        let outcome = fresh(&config, &counting(sequences, 1, 0));
+        let report = report(&outcome);
+        let steps = sequences as u64 / 8;
+        assert_eq!((report.steps, report.curve.len() as u64), (steps, steps));
+        let row = |step: u64, domain: &str| {
+            report
+                .rows
+                .iter()
+                .find(|r| r.step == step && r.domain == domain)
+                .expect("evaluated")
+                .clone()
+        };
+        assert_eq!(report.rows.len(), 6);
+        let (start, end) = (report.curve[0].loss, row(steps, "near").loss);
+        assert!((start - 32_f64.ln()).abs() < 0.1, "{architecture:?} starts at {start}");
+        assert!(end < 0.6 * start, "{architecture:?} ends at {end}");
+        assert!(row(steps, "far").loss > 1.5 * end, "{:?}", report.rows);
+        assert_eq!(row(steps, "near").tokens, report.tokens);
+        assert_eq!(report.tokens, (0..sequences as u64).map(|i| 16 - i % 3).sum::<u64>());
+    }
+}
+
+#[test]
+fn the_last_batch_may_be_short_and_steps_cover_all_data_once() {
+    let data = counting(20, 1, 0);
+    let outcome = fresh(&config(Architecture::Gpt2), &data);
+    let tokens: Vec<u64> = report(&outcome).curve.iter().map(|point| point.tokens).collect();
+    let seen = |count: usize| data[..count].iter().map(|row| row.len() as u64).sum::<u64>();
+    assert_eq!(tokens, [seen(8), seen(16), seen(20)]);
+}
+
+#[test]
+fn the_same_run_gives_the_same_bits_and_another_seed_does_not() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        config.model.dropout = 0.1;
+        let data = counting(80, 1, 0);
+        let first = fresh(&config, &data);
+        assert_same(&first, &fresh(&config, &data));
+        config.seed = 2;
+        assert_ne!(first.model, fresh(&config, &data).model);
+    }
+}
+
+#[test]
+fn an_interrupted_run_resumes_to_the_same_bits() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        config.model.dropout = 0.1;
+        let data = counting(80, 1, 0);
+        let undisturbed = fresh(&config, &data);
+        for stop_after in [1, 4, 7] {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            let stopped = run(&config, &data, folder.path(), Some(stop_after), NEVER);
+            let error = stopped.report.expect_err("stopped");
+            assert!(
+                matches!(error, TrainError::Interrupted { step } if step == stop_after as u64),
+                "{error}"
+            );
+            let resumed = run(&config, &data, folder.path(), None, NEVER);
+            assert_eq!(
+                resumed.steps.first(),
+                Some(&(stop_after as u64 + 1)),
+                "went on where it stopped"
+            );
+            assert_same(&undisturbed, &resumed);
+            assert!(
+                !folder.path().join("checkpoints/checkpoint.safetensors").exists(),
+                "left behind"
+            );
+        }
+    }
+}
+
+#[test]
+fn checkpoints_of_another_run_or_damaged_ones_are_not_used() {
+    let (config, data) = (config(Architecture::Gpt2), counting(80, 1, 0));
+    let undisturbed = fresh(&config, &data);
+    let checkpoint = |folder: &Path| folder.join("checkpoints/checkpoint.safetensors");
+    let stop = |config: &TrainConfig, folder: &Path| {
+        drop(run(config, &data, folder, Some(4), Duration::ZERO))
+    };
+    let restart = |folder: &Path| {
+        let outcome = run(&config, &data, folder, None, Duration::ZERO);
+        assert_eq!(outcome.steps.first(), Some(&1));
+        assert_same(&undisturbed, &outcome);
+    };
+
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut other = config.clone();
+    other.learning_rate *= 2.0;
+    stop(&other, folder.path());
+    assert!(checkpoint(folder.path()).exists());
+    restart(folder.path());
+
+    stop(&config, folder.path());
+    let whole = std::fs::read(checkpoint(folder.path())).expect("written");
+    std::fs::write(checkpoint(folder.path()), &whole[..whole.len() / 2]).expect("writable");
+    restart(folder.path());
+}
+
+#[test]
+fn evaluation_hardly_depends_on_batch_size() {
+    let network = Network::new(&config(Architecture::Gpt2).model, None, 3).expect("small");
+    let data = counting(33, 2, 1);
+    let (whole, tokens) = network.evaluate(&data, 33).expect("valid");
+    assert_eq!(tokens, data.iter().map(|row| row.len() as u64 - 1).sum::<u64>());
+    for rows in [1, 2, 5, 16] {
+        let (loss, same_tokens) = network.evaluate(&data, rows).expect("valid");
+        assert_eq!(same_tokens, tokens);
+        assert!((loss / whole - 1.0).abs() < 1e-6, "{rows}: {loss} for {whole}");
+    }
+}
+
+#[test]
+fn failures_say_what_to_do() {
+    let check = |change: fn(&mut TrainConfig), data: Vec<Vec<i64>>, expected: &str| {
+        let mut config = config(Architecture::Gpt2);
+        change(&mut config);
+        let message = fresh(&config, &data).report.expect_err(expected).to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    let diverge = |config: &mut TrainConfig| {
+        config.learning_rate = 1e30;
+        config.warm_up = WarmUp::Steps(0);
+    };
+    check(diverge, counting(80, 1, 0), "training diverged; lower `learning-rate`");
+    check(|_| (), vec![], "training set has no sequences");
+    check(|_| (), vec![vec![5]; 8], "no token to predict");
+    check(|_| (), vec![vec![5, 32]; 8], "`vocabulary` is 32");
+    check(|_| (), vec![vec![5; 17]; 8], "`context` is 16");
+    check(|c| c.threads = 0, counting(8, 1, 0), "`threads`");
+    check(
+        |c| (c.model.hidden, c.model.layers) = (1 << 17, 1 << 12),
+        counting(8, 1, 0),
+        "out of memory",
+    );
+    check(|c| c.model.hidden = 1 << 30, counting(8, 1, 0), "`hidden`");
+}
+
+/// bf16 products with fp32 masters follow fp32 closely; on a CPU this is slow but the same code as on a GPU.
+#[test]
+fn bf16_follows_fp32() {
+    let mut config = config(Architecture::Gpt2);
+    let data = counting(160, 1, 0);
+    let full = fresh(&config, &data);
+    config.precision = Precision::Bf16;
+    let half = fresh(&config, &data);
+    assert_eq!(report(&half).numerics.precision, Precision::Bf16);
+    for (a, b) in report(&full).rows.iter().zip(&report(&half).rows) {
+        assert!((a.loss / b.loss - 1.0).abs() < 0.02, "{a:?} {b:?}");
+    }
+    assert_ne!(full.model, half.model);
+}
