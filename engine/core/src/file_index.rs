@@ -73,47 +73,46 @@ impl FileIndex {
         Ok(Self { path: path.to_owned(), entries, changed: false, hashed: 0 })
     }
 
-    /// Facts of every path, in order, or all the errors; `threads` read at once.
+    /// Facts of every path, in order, each on its own since one may be missing; `threads` read
+    /// at once.
     pub fn facts(
         &mut self,
         paths: &[PathBuf],
         threads: usize,
-    ) -> Result<Vec<FileFacts>, Vec<FileError>> {
-        let slots: Vec<_> = paths.iter().map(|path| self.known(path)).collect();
+    ) -> Vec<Result<FileFacts, FileError>> {
+        let known: Vec<_> = paths.iter().map(|path| self.known(path)).collect();
         let todo: Vec<usize> =
-            (0..slots.len()).filter(|&index| matches!(slots[index], Ok(None))).collect();
-        let fresh = hash_all(paths, &todo, threads);
+            (0..known.len()).filter(|&index| matches!(known[index], Ok(None))).collect();
+        let mut fresh: HashMap<_, _> = hash_all(paths, &todo, threads).into_iter().collect();
         self.hashed += todo.len();
-        let errors = slots.into_iter().filter_map(Result::err).collect();
-        self.merge(paths, fresh, errors)
+        let mut facts = Vec::with_capacity(paths.len());
+        for (index, known) in known.into_iter().enumerate() {
+            let entry = match known {
+                Ok(Some(known)) => Ok(known),
+                Err(error) => Err(error),
+                Ok(None) => self.learn(&paths[index], fresh.remove(&index)),
+            };
+            facts.push(entry);
+        }
+        facts
+    }
+
+    fn learn(
+        &mut self,
+        path: &Path,
+        fresh: Option<Result<Entry, FileError>>,
+    ) -> Result<FileFacts, FileError> {
+        let unread = || Err(std::io::Error::other("it was not read")).at("hash", path);
+        let entry = fresh.unwrap_or_else(unread)?;
+        self.entries.insert(path.to_owned(), entry);
+        self.changed = true;
+        Ok(entry.facts)
     }
 
     fn known(&self, path: &Path) -> Result<Option<FileFacts>, FileError> {
         let metadata = fs::metadata(path).at("read", path)?;
         let entry = self.entries.get(path).filter(|entry| entry.matches(&metadata));
         Ok(entry.map(|entry| entry.facts))
-    }
-
-    fn merge(
-        &mut self,
-        paths: &[PathBuf],
-        fresh: Vec<(usize, Result<Entry, FileError>)>,
-        mut errors: Vec<FileError>,
-    ) -> Result<Vec<FileFacts>, Vec<FileError>> {
-        for (index, result) in fresh {
-            match result {
-                Ok(entry) => {
-                    self.entries.insert(paths[index].clone(), entry);
-                    self.changed = true;
-                }
-                Err(error) => errors.push(error),
-            }
-        }
-        if errors.is_empty() {
-            Ok(paths.iter().map(|path| self.entries[path].facts).collect())
-        } else {
-            Err(errors)
-        }
     }
 
     /// Writes the index if it changed.
@@ -197,6 +196,10 @@ mod tests {
         file.set_modified(SystemTime::now() - Duration::from_secs(100)).expect("aged");
     }
 
+    fn digest(index: &mut FileIndex, paths: &[PathBuf]) -> Digest {
+        index.facts(paths, 2)[0].as_ref().expect("readable").digest
+    }
+
     #[test]
     fn unchanged_files_are_not_read_again() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -204,17 +207,17 @@ mod tests {
         write_old(&file, "one");
         let paths = [file.clone()];
         let mut index = FileIndex::load(&index_path).expect("loaded");
-        let first = index.facts(&paths, 2).expect("hashed");
-        assert_eq!((index.hashed, first[0].digest), (1, Digest::of(b"one")));
+        let first = digest(&mut index, &paths);
+        assert_eq!((index.hashed, first), (1, Digest::of(b"one")));
         index.save().expect("saved");
 
         let mut index = FileIndex::load(&index_path).expect("loaded");
-        assert_eq!(index.facts(&paths, 2).expect("known"), first);
+        assert_eq!(digest(&mut index, &paths), first);
         assert_eq!(index.hashed, 0);
 
         fs::write(&file, "two").expect("written");
-        assert_eq!(index.facts(&paths, 2).expect("hashed")[0].digest, Digest::of(b"two"));
-        index.facts(&paths, 2).expect("hashed");
+        assert_eq!(digest(&mut index, &paths), Digest::of(b"two"));
+        digest(&mut index, &paths);
         assert_eq!(index.hashed, 2, "a file as young as its hash is not trusted");
     }
 
@@ -223,6 +226,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut index = FileIndex::load(&folder.path().join("index")).expect("loaded");
         let paths = [folder.path().join("x"), folder.path().join("y")];
-        assert_eq!(index.facts(&paths, 1).expect_err("missing").len(), 2);
+        assert!(index.facts(&paths, 1).iter().all(Result::is_err));
     }
 }

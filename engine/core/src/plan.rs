@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::cause::{self, Cause};
 use crate::digest::Key;
 use crate::files::FileError;
-use crate::graph::ActionId;
+use crate::graph::{ActionId, FileId};
 use crate::key::NoEncoding;
 use crate::memory::{Memory, Snapshot};
 use crate::record::ActionResult;
@@ -35,6 +35,8 @@ pub enum State {
     UpToDate { key: Key },
     /// It must run.
     Runs { key: Key, cause: Cause },
+    /// It cannot run: files it reads are not there.
+    FilesMissing { files: Vec<FileId> },
     /// It waits for others, and then runs unless they make the same bytes as before.
     Waits { on: Vec<ActionId> },
 }
@@ -70,7 +72,7 @@ impl Plan {
     /// Actions that must run or may have to.
     #[must_use]
     pub fn pending(&self) -> Vec<ActionId> {
-        let pending = |state: &State| matches!(state, State::Runs { .. } | State::Waits { .. });
+        let pending = |state: &State| !matches!(state, State::NotNeeded | State::UpToDate { .. });
         (0..self.states.len()).map(ActionId).filter(|id| pending(&self.states[id.0])).collect()
     }
 
@@ -123,6 +125,11 @@ impl<'a> Planner<'a> {
 
     fn visit(&mut self, id: ActionId) -> Result<(), PlanError> {
         let Some(resolved) = self.encoding(id, self.build.resolve(id, &self.results))? else {
+            let files = self.build.missing_files(id);
+            if !files.is_empty() {
+                self.states[id.0] = State::FilesMissing { files };
+                return Ok(());
+            }
             let unknown = |producer: &ActionId| self.results[producer.0].is_none();
             let on = self.build.graph.producers(id).into_iter().filter(unknown).collect();
             self.states[id.0] = State::Waits { on };
@@ -167,7 +174,7 @@ impl<'a> Planner<'a> {
                         self.demand_inputs(id);
                     }
                 }
-                State::UpToDate { .. } => {}
+                State::UpToDate { .. } | State::FilesMissing { .. } => {}
                 State::Runs { .. } | State::Waits { .. } => self.demand_inputs(id),
             }
         }
@@ -201,7 +208,7 @@ impl<'a> Planner<'a> {
         }
         for id in self.build.graph.ids() {
             match self.states[id.0] {
-                State::Runs { .. } | State::Waits { .. } => {
+                State::Runs { .. } | State::Waits { .. } | State::FilesMissing { .. } => {
                     let like = by_kind.get(self.build.graph.action(id).kind.name);
                     let mean = like.map(|all| all.iter().sum::<f64>() / all.len() as f64);
                     prices[id.0] = prices[id.0].or(mean);

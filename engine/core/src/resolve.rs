@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::action::{Input, Source};
 use crate::digest::{Digest, Key};
 use crate::file_index::FileFacts;
-use crate::graph::{ActionId, Graph};
+use crate::graph::{ActionId, FileId, Graph};
 use crate::key::{self, NoEncoding, Preimage, ResolvedInput};
 use crate::memory::{Snapshot, SnapshotInput};
 use crate::record::{ActionResult, Request, RequestFile, RequestInput, RequestOutput};
@@ -16,8 +16,8 @@ use crate::store::Store;
 pub struct Build<'a> {
     pub graph: &'a Graph,
     pub store: &'a Store,
-    /// Facts of the graph's files, by [`crate::graph::FileId`].
-    pub files: &'a [FileFacts],
+    /// Facts of the graph's files, by [`crate::graph::FileId`]; none for one that cannot be read.
+    pub files: &'a [Option<FileFacts>],
 }
 
 /// An action with its key.
@@ -60,7 +60,7 @@ impl Build<'_> {
 
     fn digest_of(&self, input: &Input, results: &Results) -> Option<Digest> {
         match &input.source {
-            Source::File(file) => self.files.get(file.0).map(|facts| facts.digest),
+            Source::File(file) => self.files[file.0].map(|facts| facts.digest),
             Source::Output(producer, output) => {
                 results[producer.0].as_ref()?.output(output).map(|output| output.digest)
             }
@@ -114,12 +114,22 @@ impl Build<'_> {
     fn request_file(&self, source: &Source) -> Option<RequestFile> {
         let Source::File(file) = source else { return None };
         let path = self.graph.file_path(*file);
-        let facts = self.files[file.0];
+        let facts = self.files[file.0]?;
         Some(RequestFile {
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             bytes: facts.bytes,
             modified_nanos: facts.modified_nanos,
         })
+    }
+
+    /// The files the action reads that are not there.
+    #[must_use]
+    pub fn missing_files(&self, id: ActionId) -> Vec<FileId> {
+        let missing = |input: &Input| match input.source {
+            Source::File(file) if self.files[file.0].is_none() => Some(file),
+            Source::File(_) | Source::Output(..) => None,
+        };
+        self.graph.action(id).inputs.iter().filter_map(missing).collect()
     }
 
     /// The producers among the action's inputs whose bytes are not in the store.

@@ -174,7 +174,7 @@ impl<'a> Scheduler<'a> {
         let phase = |state: &State| match state {
             State::NotNeeded => Phase::NotNeeded,
             State::UpToDate { .. } => Phase::Done,
-            State::Runs { .. } | State::Waits { .. } => Phase::Waiting,
+            State::Runs { .. } | State::Waits { .. } | State::FilesMissing { .. } => Phase::Waiting,
         };
         let phases: Vec<_> = plan.states.iter().map(phase).collect();
         let forced = |(state, result): (&State, &Option<_>)| {

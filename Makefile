@@ -1,0 +1,64 @@
+# What a newcomer runs. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# libtorch: the one that LIBTORCH names, or PyTorch's with LIBTORCH_USE_PYTORCH=1, else a CPU build
+# unpacked into .libtorch from three wheels (1.3 GB).
+ifeq ($(LIBTORCH)$(LIBTORCH_USE_PYTORCH),)
+LIBTORCH := $(CURDIR)/.libtorch/torch
+LIBTORCH_READY := .libtorch/ready-2.11.0
+export LIBTORCH
+endif
+
+ARCH := $(shell uname -m)
+PYTHON ?= python3
+CARGO ?= cargo
+# The one profile of this project, see Cargo.toml.
+RELEASE := --release --locked
+MIXMAKE := target/release/mixmake
+
+.PHONY: help demo build test lint bench doc clean
+
+help: ## Show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: build vendor/.complete ## From the text of this project's dependencies to a predicted mixture, and a report
+	$(MIXMAKE) -m manifests/demo.toml report
+
+build: $(LIBTORCH_READY) ## Build target/release/mixmake
+	$(CARGO) build $(RELEASE) -p mixmake
+
+test: $(LIBTORCH_READY) ## Run every test
+	$(CARGO) test $(RELEASE) --workspace
+
+lint: $(LIBTORCH_READY) ## Formatting, clippy, and the build without libtorch
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(RELEASE) -p mixmake --no-default-features -- -D warnings
+
+bench: $(LIBTORCH_READY) build vendor/.complete ## Measure training throughput and the no-op of the demo
+	$(CARGO) run $(RELEASE) -p mixmake-train --example throughput
+	$(MIXMAKE) -q -m manifests/demo.toml run
+	time $(MIXMAKE) -q -m manifests/demo.toml run
+
+doc: $(LIBTORCH_READY) ## Build the code's documentation
+	$(CARGO) doc $(RELEASE) --workspace --no-deps
+
+clean: ## Remove builds, results of the demo, vendored sources and libtorch
+	rm -rf target .mixmake out vendor .libtorch
+
+# The wheels are taken for a fixed Python, since only their libraries and headers are used.
+.libtorch/ready-2.11.0:
+	rm -rf .libtorch
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+	  --implementation cp --python-version 3.12 --abi cp312 --abi none \
+	  $(foreach glibc,2_28 2_27 2_25 2_24 2_17,--platform manylinux_$(glibc)_$(ARCH)) --platform manylinux2014_$(ARCH) \
+	  --target .libtorch torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+	touch $@
+
+vendor/.complete: Cargo.lock
+	rm -rf vendor
+	$(CARGO) vendor --locked --versioned-dirs vendor > /dev/null
+	touch $@

@@ -1,0 +1,147 @@
+//! The JSON artifacts that stages hand each other. Domains go by the digest of their shard, never by
+//! name, so that renaming one changes no byte.
+
+use std::fs;
+use std::path::Path;
+
+use mixmake_core::exec::Failure;
+use mixmake_data::mixture::Mixture;
+use mixmake_fit::{autoscale, ddo};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::train::TrainParams;
+
+/// One split of a domain as tokens: what a mixture or an evaluation must know of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShardFacts {
+    /// Digest of the `.bin`; the domain's identity everywhere below.
+    pub bin: String,
+    pub idx: String,
+    pub tokens: u64,
+    pub sequences: u64,
+    pub chars: u64,
+    /// Tokens of the longest sample.
+    pub longest: u64,
+    /// Token ids are below this.
+    pub vocabulary: u32,
+    /// Digest of the tokenizer.
+    pub tokenizer: String,
+}
+
+/// What a training draws: exact counts, and the shards they are counts of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MixtureArtifact {
+    pub mixture: Mixture,
+    /// The shard of each part, in the order of the parts.
+    pub shards: Vec<ShardFacts>,
+}
+
+/// Weights that a fit or a prediction found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Weights {
+    pub total_tokens: f64,
+    pub weights: Vec<ShardWeight>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShardWeight {
+    pub shard: String,
+    pub weight: f64,
+}
+
+/// The loss rows of one training, with all that their meaning depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Losses {
+    pub parts: Vec<TrainedPart>,
+    /// Tokens of the mixture, one epoch of it.
+    pub mixture_tokens: u64,
+    /// Tokens trained on, all epochs.
+    pub tokens: u64,
+    pub steps: u64,
+    pub tokenizer: String,
+    pub vocabulary: u32,
+    pub mixture_seed: u64,
+    pub configuration: TrainParams,
+    pub rows: Vec<LossRow>,
+}
+
+/// How much of a domain a training saw in an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainedPart {
+    pub shard: String,
+    pub tokens: u64,
+    pub weight_requested: f64,
+    pub weight_achieved: f64,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LossRow {
+    pub step: u64,
+    /// Tokens trained on when it was measured.
+    pub tokens: u64,
+    /// Digest of the held-out shard's `.bin`.
+    pub held_out: String,
+    /// Mean token cross-entropy, in nats.
+    pub loss: f64,
+    /// Tokens the mean is over.
+    pub held_out_tokens: u64,
+}
+
+impl Losses {
+    /// The rows of the last evaluation.
+    pub fn last(&self) -> impl Iterator<Item = &LossRow> {
+        let step = self.rows.iter().map(|row| row.step).max();
+        self.rows.iter().filter(move |row| Some(row.step) == step)
+    }
+
+    /// The final loss on one held-out set.
+    #[must_use]
+    pub fn final_loss(&self, held_out: &str) -> Option<f64> {
+        self.last().find(|row| row.held_out == held_out).map(|row| row.loss)
+    }
+}
+
+/// A DDO fit; its lists are over `shards`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FitArtifact {
+    pub shards: Vec<String>,
+    pub fit: ddo::DdoFit,
+    /// Tokens of a domain that the fit would have liked more of.
+    pub available_tokens: Vec<f64>,
+}
+
+/// An AutoScale prediction; its lists are over `shards`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PredictionArtifact {
+    pub shards: Vec<String>,
+    pub prediction: autoscale::Prediction,
+    /// Weights at totals between the smallest scale and the target, for figures.
+    pub path: Vec<(f64, Vec<f64>)>,
+}
+
+/// Reads a JSON artifact.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let fail = |what: String| Failure::new(format!("cannot read `{}`: {what}", path.display()));
+    let bytes = fs::read(path).map_err(|error| fail(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
+}
+
+/// Writes a JSON artifact: indented, since people read these too.
+pub fn write<T: Serialize>(path: &Path, artifact: &T) -> Result<(), Failure> {
+    let fail = |what: String| Failure::new(format!("cannot write `{}`: {what}", path.display()));
+    let mut text =
+        serde_json::to_string_pretty(artifact).map_err(|error| fail(error.to_string()))?;
+    text.push('\n');
+    fs::write(path, text).map_err(|error| fail(error.to_string()))
+}

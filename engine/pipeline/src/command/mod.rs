@@ -1,0 +1,49 @@
+//! The verbs, one a file.
+
+mod diff;
+mod exec;
+mod export;
+mod fit;
+mod gc;
+mod graph;
+mod init;
+mod log;
+mod losses;
+mod plan;
+mod predict;
+mod report;
+pub mod run;
+mod status;
+mod verify;
+mod why;
+
+use crate::cli::{Cli, Verb};
+use crate::error::{Exit, Result};
+
+/// Runs the verb of a command line.
+pub fn run(cli: &Cli) -> Result<Exit> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Run(args) => run::run(global, args),
+        Verb::Plan(args) => plan::run(global, args),
+        Verb::Status(targets) => status::run(global, targets),
+        Verb::Why(targets) => why::run(global, targets),
+        Verb::Graph(args) => graph::run(global, args),
+        Verb::Diff(args) => diff::run(global, args),
+        Verb::Log(targets) => log::run(global, targets),
+        Verb::Losses(args) => losses::run(global, args),
+        Verb::Fit(args) => fit::run(global, args),
+        Verb::Predict(args) => predict::run(global, args),
+        Verb::Report(args) => report::run(global, args),
+        Verb::Export(args) => export::run(global, args),
+        Verb::Verify(args) => verify::run(global, args),
+        Verb::Gc(args) => gc::run(global, args),
+        Verb::Init(args) => init::run(global, args),
+        Verb::Schema => {
+            let schema = mixmake_manifest::json_schema();
+            crate::ui::print(&format!("{schema:#}"));
+            Ok(Exit::Success)
+        }
+        Verb::Exec(args) => exec::run(global, args),
+    }
+}

@@ -1,0 +1,153 @@
+//! Errors as users see them: the one place where a library's error becomes a message, a hint and
+//! an exit code.
+
+use mixmake_core::exec::Failure;
+use mixmake_core::files::FileError;
+use mixmake_core::lock::LockError;
+use mixmake_core::plan::PlanError;
+use mixmake_core::store::StoreError;
+use mixmake_manifest::diagnostic::Diagnostics;
+
+use crate::stage::StageError;
+
+/// Exit codes: published in README.md, and frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Success = 0,
+    /// An action failed.
+    ActionFailed = 1,
+    /// The command line or the manifest is wrong.
+    Usage = 2,
+    /// The environment or the program itself is at fault.
+    Internal = 3,
+    /// Changes are pending (`plan --exit-code`, `run --locked`).
+    Pending = 4,
+    /// Stopped by Ctrl-C: 128 + 2.
+    Interrupted = 130,
+}
+
+/// What ends a command.
+#[derive(Debug)]
+pub struct Error {
+    pub message: String,
+    pub hint: Option<String>,
+    pub exit: Exit,
+    /// Located errors, shown instead of the message.
+    pub diagnostics: Option<Diagnostics>,
+}
+
+/// Of a command.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, exit, diagnostics: None }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// As shown on standard error.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        if let Some(diagnostics) = &self.diagnostics {
+            return diagnostics.render(color);
+        }
+        let mut text = format!("error: {}", self.message);
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhelp: ");
+            text.push_str(hint);
+        }
+        text
+    }
+
+    /// As one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "error": self.message,
+            "hint": self.hint,
+            "exit": self.exit as u8,
+            "diagnostics": self.diagnostics.as_ref().map(Diagnostics::to_json),
+        })
+    }
+}
+
+impl From<Diagnostics> for Error {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self { diagnostics: Some(diagnostics), ..Self::usage("the manifest has errors") }
+    }
+}
+
+impl From<StageError> for Error {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Manifest(diagnostics) => diagnostics.into(),
+            other => Self::internal(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::File(error) => error.into(),
+            StoreError::Format { .. } => Self::internal(error.to_string())
+                .hint("use another `--store`, or the version of mixmake that wrote this one"),
+            StoreError::Encode(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        let hint = match error.source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Some("free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept")
+            }
+            std::io::ErrorKind::PermissionDenied => Some("check who owns it and its permissions"),
+            std::io::ErrorKind::ReadOnlyFilesystem => Some("choose a store that can be written with `--store DIR`"),
+            _ => None,
+        };
+        Self { hint: hint.map(ToOwned::to_owned), ..Self::internal(error.to_string()) }
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::File(error) => error.into(),
+            PlanError::Store(error) => error.into(),
+            PlanError::Encoding { .. } => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::File(error) => error.into(),
+            LockError::Line { .. } => Self::usage(error.to_string())
+                .hint("after a merge conflict, delete the lock file and run again: results are in the store"),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self { hint: failure.hint, ..Self::new(Exit::ActionFailed, failure.message) }
+    }
+}

@@ -1,0 +1,66 @@
+//! Which code does the work of which kind of action.
+
+use std::collections::BTreeMap;
+
+use mixmake_core::Kind;
+use mixmake_core::event::Progress;
+use mixmake_core::exec::{Failure, Job, Runner};
+
+use crate::stage::{autoscale, ddo, mixture, report, samples, shards, tokenizer, train};
+
+/// What a stage adds to the receipt.
+pub type Facts = BTreeMap<String, String>;
+
+/// Runs every kind of this program's actions.
+pub struct Stages;
+
+/// Every kind, with what it does in a few words; the documentation of keys is made from it.
+pub const KINDS: [(Kind, &str); 8] = [
+    (samples::KIND, "text files to samples of both splits"),
+    (tokenizer::KIND, "samples to a trained tokenizer"),
+    (shards::KIND, "samples and a tokenizer to token shards"),
+    (mixture::KIND, "weights and an amount to exact counts"),
+    (train::KIND, "a mixture to loss rows and a model"),
+    (ddo::KIND, "losses to laws and the optimal weights"),
+    (autoscale::KIND, "optima of two scales to weights at a third"),
+    (report::KIND, "everything to a page and a table"),
+];
+
+impl Runner for Stages {
+    fn run(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+        let known = KINDS.iter().find(|(kind, _)| kind.name == job.kind);
+        match known {
+            Some((kind, _)) if kind.version == job.version => dispatch(job, progress),
+            Some((kind, _)) => Err(Failure::new(format!(
+                "the request is for `{}` version {}, this program has version {}",
+                job.kind, job.version, kind.version
+            ))
+            .hint("run the program that planned it, or plan again with this one")),
+            None => Err(Failure::new(format!("this program knows no action `{}`", job.kind))),
+        }
+    }
+}
+
+fn dispatch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+    match job.kind.as_str() {
+        name if name == samples::KIND.name => samples::run(job, progress),
+        name if name == tokenizer::KIND.name => tokenizer::run(job, progress),
+        name if name == shards::KIND.name => shards::run(job, progress),
+        name if name == mixture::KIND.name => mixture::run(job),
+        name if name == train::KIND.name => run_training(job, progress),
+        name if name == ddo::KIND.name => ddo::run(job),
+        name if name == autoscale::KIND.name => autoscale::run(job),
+        _ => report::run(job),
+    }
+}
+
+#[cfg(feature = "train")]
+fn run_training(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+    crate::stage::train_run::run(job, progress)
+}
+
+#[cfg(not(feature = "train"))]
+fn run_training(_job: &Job, _progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+    Err(Failure::new("this `mixmake` was built without training")
+        .hint("build it with the `train` feature and libtorch, see README.md"))
+}

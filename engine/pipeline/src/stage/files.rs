@@ -1,0 +1,107 @@
+//! The external files of every domain: globs to paths, sorted, each in one domain only.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
+use mixmake_manifest::schema::{Domain, Manifest};
+
+use super::StageError;
+
+/// What a domain's `files` stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DomainFiles {
+    /// Files that the globs match.
+    pub found: Vec<PathBuf>,
+    /// Entries that match nothing, as paths.
+    pub unmatched: Vec<PathBuf>,
+}
+
+/// Files of every domain, in the manifest's order, or every error in the globs.
+pub(super) fn find(manifest: &Manifest) -> Result<Vec<DomainFiles>, StageError> {
+    let mut items = Vec::new();
+    let mut all = Vec::with_capacity(manifest.domains.len());
+    for domain in &manifest.domains {
+        match find_one(manifest, domain) {
+            Ok(files) => all.push(files),
+            Err(item) => items.push(*item),
+        }
+    }
+    items.extend(shared(manifest, &all));
+    if items.is_empty() { Ok(all) } else { Err(StageError::Manifest(Diagnostics { items })) }
+}
+
+fn find_one(manifest: &Manifest, domain: &Domain) -> Result<DomainFiles, Box<Diagnostic>> {
+    let excluded = excluder(manifest, domain)?;
+    let mut files = DomainFiles { found: Vec::new(), unmatched: Vec::new() };
+    for (index, pattern) in domain.files.iter().enumerate() {
+        let path = manifest.folder().join(pattern);
+        let matched = expand(&path).map_err(|problem| {
+            let fields = [
+                format!("domain.{}.files.{index}", domain.name),
+                format!("domain.{}.files", domain.name),
+            ];
+            at(manifest, &fields, format!("`{pattern}` is not a glob: {problem}"))
+        })?;
+        let kept: Vec<_> = matched.into_iter().filter(|path| !excluded.is_match(path)).collect();
+        if kept.is_empty() {
+            files.unmatched.push(path);
+        }
+        files.found.extend(kept);
+    }
+    files.found.sort();
+    files.found.dedup();
+    Ok(files)
+}
+
+fn at(manifest: &Manifest, fields: &[String], message: String) -> Box<Diagnostic> {
+    let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+    Box::new(Diagnostic::at(manifest, &fields, message))
+}
+
+fn excluder(manifest: &Manifest, domain: &Domain) -> Result<globset::GlobSet, Box<Diagnostic>> {
+    let field = [format!("domain.{}.exclude", domain.name), "corpus.exclude".to_owned()];
+    let mut builder = globset::GlobSetBuilder::new();
+    for pattern in &domain.exclude {
+        let path = manifest.folder().join(pattern);
+        let glob = globset::GlobBuilder::new(&path.to_string_lossy())
+            .literal_separator(true)
+            .build()
+            .map_err(|error| at(manifest, &field, format!("`{pattern}` is not a glob: {error}")))?;
+        builder.add(glob);
+    }
+    builder.build().map_err(|error| at(manifest, &field, error.to_string()))
+}
+
+/// Regular files that match; a path without wildcards stands for itself.
+fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
+    let text = pattern.to_str().ok_or("it is not UTF-8")?;
+    let paths = glob::glob(text).map_err(|error| error.to_string())?;
+    // What cannot be listed cannot be matched: it shows as a glob without files.
+    Ok(paths.filter_map(Result::ok).filter(|path| path.is_file()).collect())
+}
+
+/// A file in two domains would be in two splits of one study.
+fn shared(manifest: &Manifest, all: &[DomainFiles]) -> Vec<Diagnostic> {
+    let mut owner: BTreeMap<&Path, usize> = BTreeMap::new();
+    let mut items: Vec<Diagnostic> = Vec::new();
+    let mut pairs: BTreeMap<(usize, usize), (usize, &Path)> = BTreeMap::new();
+    for (domain, files) in all.iter().enumerate() {
+        for path in &files.found {
+            if let Some(first) = owner.insert(path, domain) {
+                let pair = pairs.entry((first, domain)).or_insert((0, path));
+                pair.0 += 1;
+            }
+        }
+    }
+    for ((first, second), (count, path)) in pairs {
+        let (first, second) = (&manifest.domains[first].name, &manifest.domains[second].name);
+        let message =
+            format!("domains `{first}` and `{second}` share {count} files, `{}` first", path.display());
+        let field = format!("domain.{second}.files");
+        let item = Diagnostic::at(manifest, &[&field], message)
+            .help(format!("narrow one of the globs, or take the files out with `domain.{second}.exclude`"));
+        items.push(item);
+    }
+    items
+}

@@ -1,0 +1,217 @@
+//! From a manifest to a graph of actions. Each stage is one file: what enters its key, and what
+//! its action does.
+//!
+//! Names of domains, recipes and targets end here: actions see digests, counts and parameters.
+
+pub mod autoscale;
+pub mod capacity;
+pub mod ddo;
+mod files;
+pub mod mixture;
+pub mod report;
+pub mod samples;
+pub mod shards;
+pub mod tokenizer;
+pub mod train;
+#[cfg(feature = "train")]
+pub mod train_run;
+
+use std::collections::{BTreeMap, HashMap};
+
+use mixmake_core::action::ParamsError;
+use mixmake_core::graph::{FileId, GraphError};
+use mixmake_core::{Action, ActionId, Graph};
+use mixmake_manifest::diagnostic::Diagnostics;
+use mixmake_manifest::schema::{Manifest, MixtureRef};
+use serde_json::{Map, Value};
+
+/// What of this machine decides the graph: whether trainings run on a GPU, since that sets their
+/// precision.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Environment {
+    pub gpus: usize,
+}
+
+/// Why a valid manifest gives no graph.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error("{}", .0.render(false))]
+    Manifest(Diagnostics),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+}
+
+/// A manifest's graph, and which action is what in it.
+#[derive(Debug)]
+pub struct Staged {
+    pub graph: Graph,
+    /// By domain, in the manifest's order.
+    pub samples: Vec<ActionId>,
+    pub shards: Vec<ActionId>,
+    /// Trainings of `[train]`, by name, with their mixtures.
+    pub trains: BTreeMap<String, Training>,
+    pub ddos: BTreeMap<String, Ddo>,
+    pub autoscales: BTreeMap<String, ActionId>,
+    pub report: Option<ActionId>,
+    /// Globs that match no file: where they stand in and the domain they belong to.
+    pub unmatched: HashMap<FileId, usize>,
+    /// Domain of every external text file.
+    pub file_domains: HashMap<FileId, usize>,
+    /// Every mixture with weights that the manifest fixes: they can be checked before any training.
+    pub fixed_mixtures: Vec<FixedMixture>,
+}
+
+/// A training and the mixture it draws from.
+#[derive(Debug, Clone, Copy)]
+pub struct Training {
+    pub mixture: ActionId,
+    pub train: ActionId,
+}
+
+/// A DDO fit and its runs.
+#[derive(Debug, Clone)]
+pub struct Ddo {
+    pub fit: ActionId,
+    pub runs: Vec<Training>,
+}
+
+/// A mixture whose counts depend on nothing but the shards.
+#[derive(Debug, Clone)]
+pub struct FixedMixture {
+    pub action: ActionId,
+    /// Dotted path of the field that asks for the amount.
+    pub field: String,
+}
+
+/// Builds the graph.
+pub fn stage(manifest: &Manifest, environment: Environment) -> Result<Staged, StageError> {
+    let mut stager = Stager::new(manifest, environment);
+    stager.data()?;
+    stager.experiments()?;
+    stager.staged.report = report::add(&mut stager)?;
+    Ok(stager.staged)
+}
+
+pub(crate) struct Stager<'m> {
+    pub manifest: &'m Manifest,
+    pub environment: Environment,
+    pub staged: Staged,
+    pub tokenizer: Option<tokenizer::Chosen>,
+}
+
+impl<'m> Stager<'m> {
+    fn new(manifest: &'m Manifest, environment: Environment) -> Self {
+        let staged = Staged {
+            graph: Graph::default(),
+            samples: Vec::new(),
+            shards: Vec::new(),
+            trains: BTreeMap::new(),
+            ddos: BTreeMap::new(),
+            autoscales: BTreeMap::new(),
+            report: None,
+            unmatched: HashMap::new(),
+            file_domains: HashMap::new(),
+            fixed_mixtures: Vec::new(),
+        };
+        Self { manifest, environment, staged, tokenizer: None }
+    }
+
+    fn data(&mut self) -> Result<(), StageError> {
+        let files = files::find(self.manifest)?;
+        for (domain, files) in files.iter().enumerate() {
+            let action = samples::add(self, domain, files)?;
+            self.staged.samples.push(action);
+        }
+        self.tokenizer = tokenizer::add(self)?;
+        for domain in 0..self.manifest.domains.len() {
+            let action = shards::add(self, domain)?;
+            self.staged.shards.push(action);
+        }
+        Ok(())
+    }
+
+    /// Fits, predictions and trainings, each after those whose weights it draws.
+    fn experiments(&mut self) -> Result<(), StageError> {
+        let manifest = self.manifest;
+        for ddo in &manifest.ddos {
+            self.ddo(&ddo.name)?;
+        }
+        for autoscale in &manifest.autoscales {
+            self.autoscale(&autoscale.name)?;
+        }
+        for train in &manifest.trains {
+            let training = train::add_named(self, train)?;
+            self.staged.trains.insert(train.name.clone(), training);
+        }
+        Ok(())
+    }
+
+    pub fn ddo(&mut self, name: &str) -> Result<ActionId, StageError> {
+        if let Some(known) = self.staged.ddos.get(name) {
+            return Ok(known.fit);
+        }
+        let manifest = self.manifest;
+        let found = manifest.ddos.iter().find(|ddo| ddo.name == name);
+        let ddo = found.ok_or_else(|| missing(manifest, "ddo", name))?;
+        let staged = ddo::add(self, ddo)?;
+        let fit = staged.fit;
+        self.staged.ddos.insert(name.to_owned(), staged);
+        Ok(fit)
+    }
+
+    pub fn autoscale(&mut self, name: &str) -> Result<ActionId, StageError> {
+        if let Some(known) = self.staged.autoscales.get(name) {
+            return Ok(*known);
+        }
+        let manifest = self.manifest;
+        let found = manifest.autoscales.iter().find(|autoscale| autoscale.name == name);
+        let autoscale = found.ok_or_else(|| missing(manifest, "autoscale", name))?;
+        let action = autoscale::add(self, autoscale)?;
+        self.staged.autoscales.insert(name.to_owned(), action);
+        Ok(action)
+    }
+
+    /// The action whose `weights.json` a mixture draws by, or none for fixed weights.
+    pub fn weights_of(&mut self, mixture: &MixtureRef) -> Result<Option<ActionId>, StageError> {
+        match mixture {
+            MixtureRef::Uniform | MixtureRef::Named(_) => Ok(None),
+            MixtureRef::Ddo(name) => self.ddo(name).map(Some),
+            MixtureRef::AutoScale(name) => self.autoscale(name).map(Some),
+        }
+    }
+
+    /// Indices of the domains that mixtures draw from.
+    pub fn training_domains(&self) -> Vec<usize> {
+        let domains = self.manifest.domains.iter().enumerate();
+        domains.filter(|(_, domain)| domain.train).map(|(index, _)| index).collect()
+    }
+
+    /// Origins of parameters: by parameter path, the first of `fields` that the manifest sets.
+    pub fn origins(&self, fields: &[(&str, Vec<String>)]) -> BTreeMap<String, String> {
+        let origin = |(path, fields): &(&str, Vec<String>)| {
+            let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+            let origin = self.manifest.origin(&fields)?;
+            let file = self.manifest.path.display();
+            Some(((*path).to_owned(), format!("{}, {file}:{}", origin.field, origin.line)))
+        };
+        fields.iter().filter_map(origin).collect()
+    }
+
+    pub fn add(&mut self, action: Action) -> Result<ActionId, StageError> {
+        Ok(self.staged.graph.add(action)?)
+    }
+}
+
+/// Validation has resolved every name, so this is an error of ours; said rather than panicked.
+fn missing(manifest: &Manifest, table: &str, name: &str) -> StageError {
+    let message = format!("`{table}.{name}` does not exist");
+    let item = mixmake_manifest::diagnostic::Diagnostic::at(manifest, &[], message);
+    StageError::Manifest(Diagnostics { items: vec![item] })
+}
+
+/// Attributes of an input.
+pub(crate) fn attributes<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,140 @@
+//! `shards/DOMAIN`: samples to tokens, as a Megatron pair with its sidecar, for both splits.
+
+use std::path::Path;
+
+use mixmake_core::exec::{Failure, Job};
+use mixmake_core::event::Progress;
+use mixmake_core::{Action, ActionId, Cost, Digest, Input, Kind, OutputSpec, Source};
+use mixmake_data::tokenizer::{self, ShardFiles, ShardSpec, ShardStats};
+use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
+use mixmake_manifest::schema::Architecture;
+use serde_json::Map;
+
+use super::samples::{self, data_failure, data_progress};
+use super::{StageError, Stager};
+use crate::artifact::{self, ShardFacts};
+use crate::runner::Facts;
+
+pub const KIND: Kind = Kind { name: "shards", version: 1 };
+
+/// The four files of a split.
+#[derive(Debug, Clone, Copy)]
+pub struct Split {
+    pub samples: &'static str,
+    pub role: &'static str,
+    pub bin: &'static str,
+    pub idx: &'static str,
+    pub sidecar: &'static str,
+    pub facts: &'static str,
+}
+
+pub const TRAIN: Split = Split {
+    samples: samples::TRAIN,
+    role: "train",
+    bin: "train.bin",
+    idx: "train.idx",
+    sidecar: "train.provenance",
+    facts: "train.json",
+};
+
+pub const HELD_OUT: Split = Split {
+    samples: samples::HELD_OUT,
+    role: "held-out",
+    bin: "held-out.bin",
+    idx: "held-out.idx",
+    sidecar: "held-out.provenance",
+    facts: "held-out.json",
+};
+
+pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, StageError> {
+    let name = stager.manifest.domains[domain].name.clone();
+    let (Some(tokenizer), Some(chosen)) = (&stager.manifest.tokenizer, stager.tokenizer) else {
+        let message = "there are domains but no `[tokenizer]`".to_owned();
+        let item = Diagnostic::at(stager.manifest, &[&format!("domain.{name}")], message)
+            .help("add `[tokenizer]` with `file = \"tokenizer.json\"` or `train = \"bpe\"`");
+        return Err(StageError::Manifest(Diagnostics { items: vec![item] }));
+    };
+    let spec = spec(stager, tokenizer.end_of_text);
+    let mut inputs = vec![chosen.input()];
+    for split in [TRAIN, HELD_OUT] {
+        inputs.push(Input {
+            role: split.role,
+            source: Source::Output(stager.staged.samples[domain], split.samples),
+            attributes: Map::new(),
+        });
+    }
+    let outputs = [TRAIN, HELD_OUT].iter().flat_map(|split| {
+        [split.bin, split.idx, split.sidecar, split.facts].map(OutputSpec::new)
+    });
+    let origins = stager.origins(&[("end-of-text", vec!["tokenizer.end-of-text".into()])]);
+    stager.add(Action {
+        target: format!("shards/{name}"),
+        kind: KIND,
+        params: mixmake_core::action::params(&spec)?,
+        inputs,
+        outputs: outputs.collect(),
+        cost: Cost::Heavy,
+        threads: usize::MAX,
+        pool: None,
+        origins,
+    })
+}
+
+/// Encoder models take a padded sample a row, so samples carry the model's special tokens and are
+/// cut to its context; decoder models take blocks of the concatenated samples.
+fn spec(stager: &Stager<'_>, end_of_text: bool) -> ShardSpec {
+    let encoders = stager.manifest.models.iter().filter(|model| model.architecture == Architecture::Bert);
+    let context = encoders.map(|model| model.context).max();
+    ShardSpec { end_of_text, add_special_tokens: context.is_some(), max_tokens: context }
+}
+
+/// Tokenizes both splits.
+pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+    let spec: ShardSpec = job.params()?;
+    let tokenizer = one(job, "tokenizer")?;
+    let mut facts = Facts::new();
+    for split in [TRAIN, HELD_OUT] {
+        let samples = one(job, split.role)?;
+        let files = ShardFiles {
+            bin: job.output(split.bin),
+            idx: job.output(split.idx),
+            sidecar: job.output(split.sidecar),
+        };
+        let mut observe = |step| progress(data_progress(step));
+        let stats = tokenizer::tokenize(&samples.path, &tokenizer.path, &spec, &files, &mut observe)
+            .map_err(data_failure)?;
+        let written = ShardFacts {
+            bin: digest(&files.bin)?,
+            idx: digest(&files.idx)?,
+            tokenizer: tokenizer.digest.to_hex(),
+            ..described(&stats)
+        };
+        artifact::write(&job.output(split.facts), &written)?;
+        facts.insert(format!("{} tokens", split.role), stats.tokens.to_string());
+    }
+    Ok(facts)
+}
+
+fn described(stats: &ShardStats) -> ShardFacts {
+    ShardFacts {
+        bin: String::new(),
+        idx: String::new(),
+        tokens: stats.tokens,
+        sequences: stats.documents,
+        chars: stats.chars,
+        longest: stats.longest,
+        vocabulary: stats.vocabulary,
+        tokenizer: String::new(),
+    }
+}
+
+fn digest(path: &Path) -> Result<String, Failure> {
+    let (digest, _) = Digest::of_file(path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?;
+    Ok(digest.to_hex())
+}
+
+/// The one input of a role.
+pub(super) fn one<'j>(job: &'j Job, role: &str) -> Result<&'j mixmake_core::exec::JobInput, Failure> {
+    job.inputs(role).next().ok_or_else(|| Failure::new(format!("the request has no input `{role}`")))
+}

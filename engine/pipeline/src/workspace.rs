@@ -1,0 +1,308 @@
+//! A manifest opened for work: its graph, store, memory, file digests, lock and `out/`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use mixmake_core::file_index::{FileFacts, FileIndex};
+use mixmake_core::files::{self, At, FileError};
+use mixmake_core::graph::{ActionId, FileId};
+use mixmake_core::lock::Lock;
+use mixmake_core::memory::Memory;
+use mixmake_core::plan::Plan;
+use mixmake_core::record::ActionResult;
+use mixmake_core::resolve::Build;
+use mixmake_core::{Source, Store};
+use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
+use mixmake_manifest::schema::Manifest;
+
+use crate::cli::Global;
+use crate::error::{Error, Result};
+use crate::stage::{self, Environment, Staged};
+
+/// Everything a verb asks or changes.
+pub struct Workspace {
+    pub manifest: Manifest,
+    pub staged: Staged,
+    pub store: Store,
+    pub memory: Memory,
+    pub index: FileIndex,
+    /// Facts of the graph's files; none for one that cannot be read.
+    pub files: Vec<Option<FileFacts>>,
+    /// Why a file cannot be read.
+    pub missing: Vec<(FileId, FileError)>,
+}
+
+impl Workspace {
+    /// Opens the manifest that the flags name.
+    pub fn open(global: &Global) -> Result<Self> {
+        let manifest = load(global)?;
+        Self::of_manifest(global, manifest)
+    }
+
+    pub fn of_manifest(global: &Global, manifest: Manifest) -> Result<Self> {
+        let staged = stage::stage(&manifest, Environment { gpus: gpu_count() })?;
+        let store = open_store(global, Some(&manifest))?;
+        let absolute = std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone());
+        let memory = Memory::load(&store, &absolute)?;
+        let mut index = FileIndex::load(&memory.folder().join("files"))?;
+        let facts = index.facts(staged.graph.files(), threads());
+        index.save()?;
+        let mut missing = Vec::new();
+        let mut files = Vec::with_capacity(facts.len());
+        for (place, fact) in facts.into_iter().enumerate() {
+            match fact {
+                Ok(fact) => files.push(Some(fact)),
+                Err(error) => {
+                    files.push(None);
+                    missing.push((FileId(place), error));
+                }
+            }
+        }
+        Ok(Self { manifest, staged, store, memory, index, files, missing })
+    }
+
+    #[must_use]
+    pub fn build(&self) -> Build<'_> {
+        Build { graph: &self.staged.graph, store: &self.store, files: &self.files }
+    }
+
+    pub fn plan(&self, selected: &[ActionId]) -> Result<Plan> {
+        Ok(Plan::make(&self.build(), &self.memory, selected)?)
+    }
+
+    /// The name of an action.
+    #[must_use]
+    pub fn target(&self, id: ActionId) -> &str {
+        &self.staged.graph.action(id).target
+    }
+
+    /// The actions that `patterns` name; all where there are none.
+    pub fn select(&self, patterns: &[String]) -> Result<Vec<ActionId>> {
+        if patterns.is_empty() {
+            return Ok(self.staged.graph.ids().collect());
+        }
+        let mut selected = Vec::new();
+        for pattern in patterns {
+            selected.extend(self.select_one(pattern)?);
+        }
+        selected.sort();
+        selected.dedup();
+        Ok(selected)
+    }
+
+    fn select_one(&self, pattern: &str) -> Result<Vec<ActionId>> {
+        let graph = &self.staged.graph;
+        let pattern = pattern.strip_prefix("out/").unwrap_or(pattern).trim_end_matches('/');
+        if let Some(id) = graph.find(pattern) {
+            return Ok(vec![id]);
+        }
+        let glob = globset::Glob::new(pattern)
+            .map_err(|error| Error::usage(format!("`{pattern}` is not a glob: {error}")))?;
+        let matcher = glob.compile_matcher();
+        let matched: Vec<_> =
+            graph.ids().filter(|id| matcher.is_match(&graph.action(*id).target)).collect();
+        if matched.is_empty() {
+            return Err(self.unknown_target(pattern));
+        }
+        Ok(matched)
+    }
+
+    fn unknown_target(&self, pattern: &str) -> Error {
+        let names = self.staged.graph.ids().map(|id| self.target(id));
+        let nearest = names.max_by_key(|name| similarity(name, pattern)).unwrap_or("run");
+        Error::usage(format!("no target matches `{pattern}`"))
+            .hint(format!("the nearest is `{nearest}`; `mixmake graph` lists all of them"))
+    }
+
+    /// One error a domain or tokenizer whose files are missing, with where they come from.
+    #[must_use]
+    pub fn missing_files(&self, plan: &Plan) -> Option<Diagnostics> {
+        let needed = self.needed_files(plan);
+        let graph = &self.staged.graph;
+        let mut items = Vec::new();
+        for (file, error) in self.missing.iter().filter(|(file, _)| needed.contains(file)) {
+            let path = graph.file_path(*file);
+            items.push(match self.staged.file_domains.get(file) {
+                Some(&domain) => self.missing_domain(domain, path, self.staged.unmatched.contains_key(file), error),
+                None => self.missing_tokenizer(error),
+            });
+        }
+        (!items.is_empty()).then_some(Diagnostics { items })
+    }
+
+    fn needed_files(&self, plan: &Plan) -> Vec<FileId> {
+        let pending = plan.pending();
+        let inputs = pending.iter().flat_map(|id| &self.staged.graph.action(*id).inputs);
+        inputs
+            .filter_map(|input| match input.source {
+                Source::File(file) => Some(file),
+                Source::Output(..) => None,
+            })
+            .collect()
+    }
+
+    fn missing_domain(&self, domain: usize, path: &Path, glob: bool, error: &FileError) -> Diagnostic {
+        let domain = &self.manifest.domains[domain];
+        let message = if glob {
+            format!("domain `{}`: no file matches `{}`", domain.name, path.display())
+        } else {
+            format!("domain `{}`: {error}", domain.name)
+        };
+        let item = Diagnostic::at(&self.manifest, &[&format!("domain.{}.files", domain.name)], message);
+        match &domain.origin {
+            Some(origin) => item.help(format!("it comes from: {origin}")),
+            None => item.help("put the files there, or correct the path (relative to the manifest)"),
+        }
+    }
+
+    fn missing_tokenizer(&self, error: &FileError) -> Diagnostic {
+        use mixmake_manifest::schema::TokenizerSource;
+        let item = Diagnostic::at(&self.manifest, &["tokenizer.file"], format!("tokenizer: {error}"));
+        match self.manifest.tokenizer.as_ref().map(|tokenizer| &tokenizer.source) {
+            Some(TokenizerSource::File { origin: Some(origin), .. }) => {
+                item.help(format!("it comes from: {origin}"))
+            }
+            _ => item.help("put the `tokenizer.json` there, or correct the path"),
+        }
+    }
+
+    /// `mixmake.toml` has `mixmake.lock`, `demo.toml` has `demo.lock`.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.manifest.path.with_extension("lock")
+    }
+
+    /// What a lock file of these results would pin.
+    #[must_use]
+    pub fn lock(&self, results: &[Option<std::sync::Arc<ActionResult>>]) -> Lock {
+        let mut lock = Lock::default();
+        let graph = &self.staged.graph;
+        for (place, facts) in self.files.iter().enumerate() {
+            if let Some(facts) = facts {
+                let path = self.portable(graph.file_path(FileId(place)));
+                lock.pin_input(&path, facts.digest);
+            }
+        }
+        for id in graph.ids() {
+            for output in results[id.0].iter().flat_map(|result| &result.outputs) {
+                lock.pin_result(&graph.action(id).target, &output.name, output.digest);
+            }
+        }
+        lock
+    }
+
+    /// A path as the manifest's folder sees it: the same on every machine.
+    fn portable(&self, path: &Path) -> String {
+        let folder = self.manifest.folder();
+        path.strip_prefix(folder).unwrap_or(path).display().to_string()
+    }
+
+    /// Whether a pinned fact still speaks of something in the manifest.
+    #[must_use]
+    pub fn is_current(&self, fact: &str) -> bool {
+        match fact.split_once(' ') {
+            Some(("result", name)) => {
+                name.rsplit_once('/').is_some_and(|(target, _)| self.staged.graph.find(target).is_some())
+            }
+            Some(("input", path)) => {
+                self.staged.graph.files().iter().any(|file| self.portable(file) == path)
+            }
+            _ => false,
+        }
+    }
+
+    /// The folder of readable pointers.
+    #[must_use]
+    pub fn out(&self) -> PathBuf {
+        let folder = self.manifest.folder();
+        match &self.manifest.workspace.out {
+            Some(out) => folder.join(out),
+            None => folder.join("out"),
+        }
+    }
+
+    /// Points `out/<target>/<output>` at the current artifacts.
+    pub fn point(&self, results: &[Option<std::sync::Arc<ActionResult>>]) -> Result<()> {
+        let out = self.out();
+        for id in self.staged.graph.ids() {
+            let folder = out.join(self.target(id));
+            for output in results[id.0].iter().flat_map(|result| &result.outputs) {
+                point_at(&folder.join(&output.name), &self.store.object_path(output.digest))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes `link` a symbolic link to `object`, replacing what it pointed at before.
+fn point_at(link: &Path, object: &Path) -> Result<()> {
+    if fs::read_link(link).is_ok_and(|target| target == object) {
+        return Ok(());
+    }
+    files::ensure_parent(link)?;
+    let fresh = link.with_file_name(format!(".{}.new", std::process::id()));
+    files::remove_all(&fresh)?;
+    symlink(object, &fresh).at("link", &fresh)?;
+    match fs::rename(&fresh, link) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            files::remove_all(&fresh)?;
+            Err(Error::internal(format!("`{}` is a folder that mixmake did not make", link.display()))
+                .hint("move it away, or choose another `[workspace] out`"))
+        }
+        other => Ok(other.at("link", link)?),
+    }
+}
+
+/// Reads the manifest that the flags name.
+pub fn load(global: &Global) -> Result<Manifest> {
+    if !global.manifest.exists() {
+        let message = format!("there is no manifest `{}` here", global.manifest.display());
+        return Err(Error::usage(message)
+            .hint("`mixmake init` writes one; `-m FILE` names another, `-C DIR` changes folder first"));
+    }
+    Ok(mixmake_manifest::load(&global.manifest, &global.overrides)?)
+}
+
+/// The store that the flags name, or the manifest, or the default beside it.
+pub fn open_store(global: &Global, manifest: Option<&Manifest>) -> Result<Store> {
+    let path = match (&global.store, manifest) {
+        (Some(path), _) => path.clone(),
+        (None, Some(manifest)) => {
+            let store = manifest.workspace.store.clone().unwrap_or_else(|| ".mixmake".into());
+            manifest.folder().join(store)
+        }
+        (None, None) => ".mixmake".into(),
+    };
+    Ok(Store::open(&path)?)
+}
+
+/// Threads of this machine.
+#[must_use]
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// GPUs that trainings may use: those the driver shows, within `CUDA_VISIBLE_DEVICES`.
+#[must_use]
+pub fn gpu_count() -> usize {
+    if cfg!(not(feature = "train")) {
+        return 0;
+    }
+    let is_gpu = |name: &str| name.strip_prefix("nvidia").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let present = fs::read_dir("/dev").map_or(0, |entries| {
+        entries.filter_map(io::Result::ok).filter(|entry| is_gpu(&entry.file_name().to_string_lossy())).count()
+    });
+    match std::env::var("CUDA_VISIBLE_DEVICES") {
+        Ok(visible) => visible.split(',').filter(|device| !device.trim().is_empty() && *device != "-1").count().min(present),
+        Err(_) => present,
+    }
+}
+
+/// How many characters two names share at their start and end: enough to find a typing error.
+fn similarity(name: &str, pattern: &str) -> usize {
+    let start = name.bytes().zip(pattern.bytes()).take_while(|(a, b)| a == b).count();
+    let end = name.bytes().rev().zip(pattern.bytes().rev()).take_while(|(a, b)| a == b).count();
+    start + end
+}

@@ -1,0 +1,157 @@
+//! Tables of optimal amounts.
+
+use serde_json::Value;
+
+use crate::place::{Place, assert_close, numbers};
+
+#[test]
+fn remark_1_step_by_step() {
+    let place = Place::new();
+    place.write("optima.csv", "tokens,first,second\n200,100,100\n500,300,200\n");
+    let arguments = ["predict", "--table", "optima.csv", "--tokens", "600000", "--stepping"];
+    let chain = place.json(&arguments)["predictions"][0]["prediction"]["chain"].clone();
+    let amounts: Vec<Vec<f64>> =
+        chain.as_array().expect("a chain").iter().map(|step| numbers(&step["amounts"])).collect();
+    let expected = [
+        [900.0, 400.0],
+        [2700.0, 800.0],
+        [8100.0, 1600.0],
+        [24_300.0, 3200.0],
+        [72_900.0, 6400.0],
+        [218_700.0, 12_800.0],
+        [656_100.0, 25_600.0],
+    ];
+    assert_eq!(amounts, expected);
+    let text = place.text(&arguments);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let percents = [[69, 31], [77, 23], [84, 16], [88, 12], [92, 8], [94, 6], [96, 4]];
+    for (step, (amounts, percents)) in expected.iter().zip(&percents).enumerate() {
+        let number = (step + 1).to_string();
+        let of_step: Vec<&Vec<&str>> =
+            rows.iter().filter(|row| row.first() == Some(&number.as_str())).collect();
+        let [tokens, shares] = of_step[..] else { panic!("step {number}: {text}") };
+        assert_eq!(tokens[2..], amounts.map(|amount| amount.to_string()), "{text}");
+        let shares: Vec<i64> = shares[2..]
+            .iter()
+            .map(|share| share.parse::<f64>().expect("a percent").round() as i64)
+            .collect();
+        assert_eq!(shares, percents, "{text}");
+    }
+    assert!(text.contains("target 600000: step 7, 681700 tokens"), "{text}");
+}
+
+/// The reference code's optima, as multiples of the uniform amount.
+const OUTER: &str = "scale,tokens,common-crawl,github,books,wikipedia,c4,stackexchange,arxiv
+large,1.2B,1.63121445,.2,1.30180479,1.21425702,1.83266187,.62006189,.2
+small,0.3B,1.55818971,.2,1.1645966,1.42333261,1.49550525,.68184781,.47652801
+";
+
+#[test]
+fn published_predictions() {
+    let place = Place::new();
+    place.write("optima.csv", OUTER);
+    let object = place.json(&["predict", "--table", "optima.csv", "--tokens", "3B,10B"]);
+    assert_eq!(object["values"], "multiples of the uniform amount");
+    assert_eq!(object["scales"][0]["label"], "small");
+    let weights = |object: &Value, place: usize| numbers(&object["predictions"][place]["weights"]);
+    let rounded = 0.5001e-4;
+    assert_close(
+        &weights(&object, 0),
+        &[0.2346, 0.0279, 0.1953, 0.1530, 0.2917, 0.0814, 0.0160],
+        rounded,
+    );
+    assert_close(
+        &weights(&object, 1),
+        &[0.2324, 0.0266, 0.2044, 0.1278, 0.3296, 0.0717, 0.0074],
+        rounded,
+    );
+
+    let stepping =
+        place.json(&["predict", "--table", "optima.csv", "--tokens", "3B,400B", "--stepping"]);
+    let first = [0.2342, 0.0274, 0.1995, 0.1421, 0.3080, 0.0773, 0.0115];
+    assert_close(&weights(&stepping, 0), &first, rounded);
+    let chain =
+        stepping["predictions"][1]["prediction"]["chain"].as_array().expect("a chain").clone();
+    let totals: Vec<f64> =
+        chain.iter().map(|step| step["total"].as_f64().expect("a total") / 1e9).collect();
+    assert_close(&totals, &[5.000487, 21.38933, 93.22815, 412.44003], 0.5001e-5);
+    let text =
+        place.text(&["predict", "--table", "optima.csv", "--tokens", "3B,400B", "--stepping"]);
+    assert!(text.contains("5.000487B") && text.contains("412.44B"), "{text}");
+    assert!(text.contains("target 3B: step 1") && text.contains("target 400B: step 4"), "{text}");
+}
+
+#[test]
+fn a_floored_domain_is_carried_when_asked() {
+    let place = Place::new();
+    place.write("optima.csv", OUTER);
+    let object =
+        place.json(&["predict", "--table", "optima.csv", "--tokens", "3B", "--floor", "0.2"]);
+    let weights = numbers(&object["predictions"][0]["weights"]);
+    assert_close(&weights[1..2], &[0.2 / 7.0], 1e-9);
+    let notes = object["predictions"][0]["notes"].to_string();
+    assert!(notes.contains("`github` is at its floor at every scale and is carried"), "{notes}");
+    assert!(notes.contains("`arxiv` is at its floor at 1 of the scales"), "{notes}");
+}
+
+/// The same optima as amounts, weights or multiples predict the same.
+#[test]
+fn three_ways_to_write_optima() {
+    let place = Place::new();
+    place.write("amounts.csv", "a,b\n100,100\n300,200\n");
+    place.write("weights.csv", "total,a,b\n200,0.5,0.5\n500,0.6,0.4\n");
+    place.write("multiples.csv", "total,a,b\n200,1,1\n500,1.2,0.8\n");
+    let predict = |name: &str| {
+        let object = place.json(&["predict", "--table", name, "--tokens", "9k"]);
+        (object["values"].clone(), numbers(&object["predictions"][0]["weights"]))
+    };
+    let (kind, expected) = predict("amounts.csv");
+    assert_eq!(kind, "amounts in tokens");
+    for (name, kind) in
+        [("weights.csv", "weights"), ("multiples.csv", "multiples of the uniform amount")]
+    {
+        let (found, weights) = predict(name);
+        assert_eq!(found, kind);
+        assert_close(&weights, &expected, 1e-12);
+    }
+}
+
+#[test]
+fn bad_tables_of_optima_are_located() {
+    let check = |table: &str, flags: &[&str], code: i32, expected: &[&str]| {
+        let place = Place::new();
+        place.write("optima.csv", table);
+        let (found, stderr) =
+            place.refused(&[&["predict", "--table", "optima.csv"], flags].concat());
+        assert_eq!(found, Some(code), "{table}: {stderr}");
+        for expected in expected {
+            assert!(stderr.contains(expected), "no `{expected}` in: {stderr}");
+        }
+    };
+    let to = &["--tokens", "9k"];
+    let good = "a,b\n100,100\n300,200\n";
+    check(good, &[], 2, &["--tokens"]);
+    check(good, &["--tokens", "x"], 2, &["--tokens x"]);
+    check(good, &["--tokens", "9k", "--floor", "0"], 2, &["--floor 0"]);
+    check("a,b\n100,100\n", to, 2, &["two or more"]);
+    check("scale,tokens\nx,3\n", to, 2, &["no column of a domain"]);
+    check(
+        "a,b\n100,\n300,x\n",
+        to,
+        2,
+        &["2 problems", "row 1: column `b`: it is empty", "row 2: column `b`"],
+    );
+    check("a,b\n100,-1\n300,200\n", to, 2, &["row 1: column `b`: -1 is below 0"]);
+    check("a,b\n0,0\n300,200\n", to, 2, &["row 1: every domain has 0"]);
+    check("a,b\n100,0\n300,200\n", to, 2, &["`b` has no tokens at scale 0"]);
+    check("a,b\n100,100\n100,100\n", to, 2, &["increasing total"]);
+    check(
+        "tokens,a,b\n200,3,4\n500,300,200\n",
+        to,
+        2,
+        &["row 1 sum to 7", "to 1 (weights) or to 2"],
+    );
+    check("tokens,a,b\n200,.5,.5\n500,300,200\n", to, 2, &["different things"]);
+    check(good, &["--tokens", "400", "--stepping"], 2, &["already reaches"]);
+    check("a,b\n400,100\n100,900\n", &["--tokens", "0.001"], 1, &["no prediction"]);
+}
