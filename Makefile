@@ -27,7 +27,7 @@ help: ## Show this
 demo: build vendor/.complete ## From the text of this project's dependencies to a predicted mixture, and a report
 	$(MIXMAKE) -m manifests/demo.toml report
 
-build: $(LIBTORCH_READY) ## Build target/release/mixmake
+build: $(LIBTORCH_READY) ## Build target/release/mixmake and mixmake-trainer
 	$(CARGO) build $(RELEASE) -p mixmake
 
 test: $(LIBTORCH_READY) ## Run every test

@@ -1,5 +1,5 @@
-//! Gives the binary a run path to libtorch, so that it starts without `LD_LIBRARY_PATH`. Cargo passes
-//! link arguments only to the package that prints them, hence the likeness to the trainer's.
+//! Gives `mixmake-trainer` a run path to libtorch, so that it starts without `LD_LIBRARY_PATH`. Cargo
+//! passes link arguments only to the package that prints them, hence the likeness to the train crate's.
 
 use std::env;
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ fn main() {
         return;
     }
     if let Some(folder) = libtorch_folder() {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+        println!("cargo:rustc-link-arg-bin=mixmake-trainer=-Wl,-rpath,{}", folder.display());
         // A run path of the old kind also serves the libraries that libtorch loads in turn.
-        println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
+        println!("cargo:rustc-link-arg-bin=mixmake-trainer=-Wl,--disable-new-dtags");
     }
 }
 

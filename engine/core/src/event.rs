@@ -35,7 +35,8 @@ pub enum Event {
         target: String,
         progress: Progress,
     },
-    /// Its inputs came out as before: nothing to do.
+    /// Nothing to do after all: its inputs came out as before, or another target or run with the
+    /// same key made the result meanwhile.
     ActionCutOff {
         target: String,
         key: Key,

@@ -75,6 +75,14 @@ impl From<FileError> for ExecError {
     }
 }
 
+/// What [`execute`] came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Executed {
+    pub result: ActionResult,
+    /// False where the result was there already: another process or target made it.
+    pub ran: bool,
+}
+
 /// An action's work order, as its runner sees it.
 #[derive(Debug)]
 pub struct Job {
@@ -126,12 +134,12 @@ pub fn execute(
     program: &str,
     force: bool,
     progress: &mut dyn FnMut(Progress),
-) -> Result<ActionResult, ExecError> {
+) -> Result<Executed, ExecError> {
     let request = read_request(store, key)?;
     let holder = Holder::this_process(&request.target);
     let lease = Lease::acquire(&store.lease_path(key), &holder)?.map_err(ExecError::Held)?;
     if let Some(result) = finished(store, key, force)? {
-        return Ok(result);
+        return Ok(Executed { result, ran: false });
     }
     check_inputs(store, &request)?;
     let job = prepare(store, &request)?;
@@ -145,7 +153,7 @@ pub fn execute(
     store.put_result(&result)?;
     files::remove_all(&store.work_path(key))?;
     drop(lease);
-    Ok(result)
+    Ok(Executed { result, ran: true })
 }
 
 /// A result that another process wrote meanwhile, with all of its bytes.

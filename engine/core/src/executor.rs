@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::action::Cost;
 use crate::digest::Key;
 use crate::event::Progress;
-use crate::exec::{self, ExecError, Failure, Runner};
+use crate::exec::{self, ExecError, Executed, Failure, Runner};
 use crate::files::{self, At};
 use crate::lease::Holder;
-use crate::record::ActionResult;
 use crate::store::Store;
 
 /// What a process running `exec` writes to standard output, an object a line.
@@ -37,7 +36,10 @@ pub enum ChildMessage {
         failure: String,
         hint: Option<String>,
     },
-    Done,
+    /// The result is in the store; `ran` is false where it was there before.
+    Done {
+        ran: bool,
+    },
 }
 
 /// How an execution ended without a result.
@@ -75,7 +77,7 @@ pub trait Executor: Sync {
         work: &Work,
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
-    ) -> Result<ActionResult, Ended>;
+    ) -> Result<Executed, Ended>;
 }
 
 /// How to run one action; nothing that decides its output.
@@ -105,7 +107,7 @@ impl Executor for LocalExecutor<'_> {
         work: &Work,
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
-    ) -> Result<ActionResult, Ended> {
+    ) -> Result<Executed, Ended> {
         match work.cost {
             Cost::Light => Ok(exec::execute(
                 &self.store,
@@ -127,7 +129,7 @@ impl LocalExecutor<'_> {
         work: &Work,
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
-    ) -> Result<ActionResult, Ended> {
+    ) -> Result<Executed, Ended> {
         let mut child = self.spawn(key, work)?;
         let stdout = child.stdout.take();
         let child = Mutex::new(child);
@@ -167,11 +169,11 @@ impl LocalExecutor<'_> {
         key: Key,
         last: Option<ChildMessage>,
         status: &str,
-    ) -> Result<ActionResult, Ended> {
+    ) -> Result<Executed, Ended> {
         Err(Ended::Exec(match last {
-            Some(ChildMessage::Done) => {
+            Some(ChildMessage::Done { ran }) => {
                 if let Some(result) = self.store.result(key).map_err(ExecError::from)? {
-                    return Ok(result);
+                    return Ok(Executed { result, ran });
                 }
                 Failure::new("the action ended well, but its result is not in the store").into()
             }

@@ -54,13 +54,16 @@ pub fn move_into(from: &Path, to: &Path) -> Result<(), FileError> {
 
 /// Makes the entries of the folder that holds `path` durable.
 pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // The folder of a bare name is the empty path, which cannot be opened.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).at("sync", folder)
 }
 
 /// Creates the folders above `path`.
 pub fn ensure_parent(path: &Path) -> Result<(), FileError> {
     match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(()),
         Some(parent) => fs::create_dir_all(parent).at("create the folder", parent),
         None => Ok(()),
     }

@@ -92,7 +92,8 @@ impl Plan {
     pub fn total_price(&self) -> (f64, usize) {
         let pending = self.pending();
         let known: Vec<_> = pending.iter().filter_map(|id| self.prices[id.0]).collect();
-        (known.iter().sum(), pending.len() - known.len())
+        // The empty sum of floats is -0, which prints as such.
+        (known.iter().sum::<f64>() + 0.0, pending.len() - known.len())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::action::Cost;
 use crate::digest::{Digest, Key};
 use crate::event::{Event, Progress};
-use crate::exec::{ExecError, Failure};
+use crate::exec::{ExecError, Executed, Failure};
 use crate::executor::{Cancel, Ended, Executor, Work};
 use crate::graph::ActionId;
 use crate::memory::Memory;
@@ -117,7 +117,7 @@ struct Task {
 
 enum Report {
     Progress(ActionId, Progress),
-    Ended(ActionId, Box<Result<ActionResult, Ended>>),
+    Ended(ActionId, Box<Result<Executed, Ended>>),
 }
 
 fn perform(task: &Task, executor: &dyn Executor, cancel: &Cancel, sender: &Sender<Report>) {
@@ -360,18 +360,15 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    fn ended(
-        &mut self,
-        id: ActionId,
-        result: Result<ActionResult, Ended>,
-    ) -> Result<(), PlanError> {
+    fn ended(&mut self, id: ActionId, result: Result<Executed, Ended>) -> Result<(), PlanError> {
         let running = self.running.remove(&id);
         if let Some((pool, place)) = running.as_ref().and_then(|running| running.device) {
             self.devices.entry(pool).and_modify(|devices| devices[place] = false);
         }
         let seconds = running.map_or(0.0, |running| running.started.elapsed().as_secs_f64());
         match result {
-            Ok(result) => self.finished(id, result, seconds),
+            Ok(Executed { result, ran: true }) => self.finished(id, result, seconds),
+            Ok(Executed { result, ran: false }) => self.cut_off(id, result),
             Err(Ended::Interrupted) => {
                 self.phases[id.0] = Phase::Failed;
                 Ok(())

@@ -115,11 +115,13 @@ impl From<StoreError> for Error {
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         let hint = match error.source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Some("free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept")
-            }
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Some(
+                "free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept",
+            ),
             std::io::ErrorKind::PermissionDenied => Some("check who owns it and its permissions"),
-            std::io::ErrorKind::ReadOnlyFilesystem => Some("choose a store that can be written with `--store DIR`"),
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a store that can be written with `--store DIR`")
+            }
             _ => None,
         };
         Self { hint: hint.map(ToOwned::to_owned), ..Self::internal(error.to_string()) }

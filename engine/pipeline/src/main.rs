@@ -1,66 +1,7 @@
-//! The binary `mixmake`: reads the command line, runs one verb, turns errors into words and exit
-//! codes. Results go to standard output, everything else to standard error.
+//! `mixmake`: every verb; a training it hands to `mixmake-trainer`, which links libtorch.
 
-mod artifact;
-mod cli;
-mod command;
-mod error;
-mod runner;
-mod stage;
-mod table;
-mod ui;
-mod workspace;
-
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::Cli;
-use crate::error::{Error, Exit};
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    start_log(&cli);
-    match enter(&cli).and_then(|()| command::run(&cli)) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(error) => {
-            report(&cli, &error);
-            ExitCode::from(error.exit as u8)
-        }
-    }
-}
-
-fn enter(cli: &Cli) -> error::Result<()> {
-    let Some(folder) = &cli.global.directory else { return Ok(()) };
-    std::env::set_current_dir(folder).map_err(|error| {
-        Error::usage(format!("cannot change to `{}`: {error}", folder.display()))
-    })
-}
-
-fn report(cli: &Cli, error: &Error) {
-    if cli.global.json {
-        ui::print(&error.to_json().to_string());
-    }
-    if error.exit != Exit::Interrupted || error.diagnostics.is_some() {
-        eprintln!("{}", error.render(ui::color(std::io::stderr().is_terminal())));
-    }
-}
-
-fn start_log(cli: &Cli) {
-    let level = match (cli.global.quiet, cli.global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, _) => "debug",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MIXMAKE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("mixmake={level},mixmake_core={level},mixmake_train={level}")));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ui::color(std::io::stderr().is_terminal()))
-        .without_time()
-        .with_target(false)
-        .init();
+    mixmake::main(&mixmake::runner::Stages { train: None })
 }

@@ -11,8 +11,14 @@ use crate::stage::{autoscale, ddo, mixture, report, samples, shards, tokenizer, 
 /// What a stage adds to the receipt.
 pub type Facts = BTreeMap<String, String>;
 
+/// The work of a training, in binaries that link libtorch.
+pub type Train = fn(&Job, &mut dyn FnMut(Progress)) -> Result<Facts, Failure>;
+
 /// Runs every kind of this program's actions.
-pub struct Stages;
+#[derive(Debug, Clone, Copy)]
+pub struct Stages {
+    pub train: Option<Train>,
+}
 
 /// Every kind, with what it does in a few words; the documentation of keys is made from it.
 pub const KINDS: [(Kind, &str); 8] = [
@@ -30,7 +36,7 @@ impl Runner for Stages {
     fn run(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
         let known = KINDS.iter().find(|(kind, _)| kind.name == job.kind);
         match known {
-            Some((kind, _)) if kind.version == job.version => dispatch(job, progress),
+            Some((kind, _)) if kind.version == job.version => self.dispatch(job, progress),
             Some((kind, _)) => Err(Failure::new(format!(
                 "the request is for `{}` version {}, this program has version {}",
                 job.kind, job.version, kind.version
@@ -41,26 +47,27 @@ impl Runner for Stages {
     }
 }
 
-fn dispatch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
-    match job.kind.as_str() {
-        name if name == samples::KIND.name => samples::run(job, progress),
-        name if name == tokenizer::KIND.name => tokenizer::run(job, progress),
-        name if name == shards::KIND.name => shards::run(job, progress),
-        name if name == mixture::KIND.name => mixture::run(job),
-        name if name == train::KIND.name => run_training(job, progress),
-        name if name == ddo::KIND.name => ddo::run(job),
-        name if name == autoscale::KIND.name => autoscale::run(job),
-        _ => report::run(job),
+impl Stages {
+    fn dispatch(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+        match job.kind.as_str() {
+            name if name == samples::KIND.name => samples::run(job, progress),
+            name if name == tokenizer::KIND.name => tokenizer::run(job, progress),
+            name if name == shards::KIND.name => shards::run(job, progress),
+            name if name == mixture::KIND.name => mixture::run(job),
+            name if name == train::KIND.name => self.train(job, progress),
+            name if name == ddo::KIND.name => ddo::run(job),
+            name if name == autoscale::KIND.name => autoscale::run(job),
+            _ => report::run(job),
+        }
     }
-}
 
-#[cfg(feature = "train")]
-fn run_training(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
-    crate::stage::train_run::run(job, progress)
-}
-
-#[cfg(not(feature = "train"))]
-fn run_training(_job: &Job, _progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
-    Err(Failure::new("this `mixmake` was built without training")
-        .hint("build it with the `train` feature and libtorch, see README.md"))
+    fn train(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
+        let no_training = || {
+            Failure::new(
+                "there is no `mixmake-trainer` beside `mixmake`, so nothing can be trained",
+            )
+            .hint("build both with the `train` feature and libtorch, see README.md")
+        };
+        self.train.ok_or_else(no_training)?(job, progress)
+    }
 }

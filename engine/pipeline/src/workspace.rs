@@ -1,5 +1,6 @@
 //! A manifest opened for work: its graph, store, memory, file digests, lock and `out/`.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -27,7 +28,6 @@ pub struct Workspace {
     pub staged: Staged,
     pub store: Store,
     pub memory: Memory,
-    pub index: FileIndex,
     /// Facts of the graph's files; none for one that cannot be read.
     pub files: Vec<Option<FileFacts>>,
     /// Why a file cannot be read.
@@ -44,7 +44,8 @@ impl Workspace {
     pub fn of_manifest(global: &Global, manifest: Manifest) -> Result<Self> {
         let staged = stage::stage(&manifest, Environment { gpus: gpu_count() })?;
         let store = open_store(global, Some(&manifest))?;
-        let absolute = std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone());
+        let absolute =
+            std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone());
         let memory = Memory::load(&store, &absolute)?;
         let mut index = FileIndex::load(&memory.folder().join("files"))?;
         let facts = index.facts(staged.graph.files(), threads());
@@ -60,7 +61,7 @@ impl Workspace {
                 }
             }
         }
-        Ok(Self { manifest, staged, store, memory, index, files, missing })
+        Ok(Self { manifest, staged, store, memory, files, missing })
     }
 
     #[must_use]
@@ -125,7 +126,12 @@ impl Workspace {
         for (file, error) in self.missing.iter().filter(|(file, _)| needed.contains(file)) {
             let path = graph.file_path(*file);
             items.push(match self.staged.file_domains.get(file) {
-                Some(&domain) => self.missing_domain(domain, path, self.staged.unmatched.contains_key(file), error),
+                Some(&domain) => self.missing_domain(
+                    domain,
+                    path,
+                    self.staged.unmatched.contains_key(file),
+                    error,
+                ),
                 None => self.missing_tokenizer(error),
             });
         }
@@ -143,23 +149,33 @@ impl Workspace {
             .collect()
     }
 
-    fn missing_domain(&self, domain: usize, path: &Path, glob: bool, error: &FileError) -> Diagnostic {
+    fn missing_domain(
+        &self,
+        domain: usize,
+        path: &Path,
+        glob: bool,
+        error: &FileError,
+    ) -> Diagnostic {
         let domain = &self.manifest.domains[domain];
         let message = if glob {
             format!("domain `{}`: no file matches `{}`", domain.name, path.display())
         } else {
             format!("domain `{}`: {error}", domain.name)
         };
-        let item = Diagnostic::at(&self.manifest, &[&format!("domain.{}.files", domain.name)], message);
+        let item =
+            Diagnostic::at(&self.manifest, &[&format!("domain.{}.files", domain.name)], message);
         match &domain.origin {
             Some(origin) => item.help(format!("it comes from: {origin}")),
-            None => item.help("put the files there, or correct the path (relative to the manifest)"),
+            None => {
+                item.help("put the files there, or correct the path (relative to the manifest)")
+            }
         }
     }
 
     fn missing_tokenizer(&self, error: &FileError) -> Diagnostic {
         use mixmake_manifest::schema::TokenizerSource;
-        let item = Diagnostic::at(&self.manifest, &["tokenizer.file"], format!("tokenizer: {error}"));
+        let item =
+            Diagnostic::at(&self.manifest, &["tokenizer.file"], format!("tokenizer: {error}"));
         match self.manifest.tokenizer.as_ref().map(|tokenizer| &tokenizer.source) {
             Some(TokenizerSource::File { origin: Some(origin), .. }) => {
                 item.help(format!("it comes from: {origin}"))
@@ -199,18 +215,20 @@ impl Workspace {
         path.strip_prefix(folder).unwrap_or(path).display().to_string()
     }
 
-    /// Whether a pinned fact still speaks of something in the manifest.
-    #[must_use]
-    pub fn is_current(&self, fact: &str) -> bool {
-        match fact.split_once(' ') {
-            Some(("result", name)) => {
-                name.rsplit_once('/').is_some_and(|(target, _)| self.staged.graph.find(target).is_some())
-            }
-            Some(("input", path)) => {
-                self.staged.graph.files().iter().any(|file| self.portable(file) == path)
-            }
+    /// The pinned facts of `older` that this run learnt nothing new about and that still speak of
+    /// something in the manifest.
+    pub fn inherit(&self, lock: &mut Lock, older: &Lock) {
+        let files: HashSet<_> =
+            self.staged.graph.files().iter().map(|file| self.portable(file)).collect();
+        let is_target = |name: &str| {
+            name.rsplit_once('/')
+                .is_some_and(|(target, _)| self.staged.graph.find(target).is_some())
+        };
+        lock.inherit(older, |fact| match fact.split_once(' ') {
+            Some(("result", name)) => is_target(name),
+            Some(("input", path)) => files.contains(path),
             _ => false,
-        }
+        });
     }
 
     /// The folder of readable pointers.
@@ -248,8 +266,11 @@ fn point_at(link: &Path, object: &Path) -> Result<()> {
     match fs::rename(&fresh, link) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
             files::remove_all(&fresh)?;
-            Err(Error::internal(format!("`{}` is a folder that mixmake did not make", link.display()))
-                .hint("move it away, or choose another `[workspace] out`"))
+            Err(Error::internal(format!(
+                "`{}` is a folder that mixmake did not make",
+                link.display()
+            ))
+            .hint("move it away, or choose another `[workspace] out`"))
         }
         other => Ok(other.at("link", link)?),
     }
@@ -259,8 +280,9 @@ fn point_at(link: &Path, object: &Path) -> Result<()> {
 pub fn load(global: &Global) -> Result<Manifest> {
     if !global.manifest.exists() {
         let message = format!("there is no manifest `{}` here", global.manifest.display());
-        return Err(Error::usage(message)
-            .hint("`mixmake init` writes one; `-m FILE` names another, `-C DIR` changes folder first"));
+        return Err(Error::usage(message).hint(
+            "`mixmake init` writes one; `-m FILE` names another, `-C DIR` changes folder first",
+        ));
     }
     Ok(mixmake_manifest::load(&global.manifest, &global.overrides)?)
 }
@@ -290,12 +312,22 @@ pub fn gpu_count() -> usize {
     if cfg!(not(feature = "train")) {
         return 0;
     }
-    let is_gpu = |name: &str| name.strip_prefix("nvidia").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_gpu = |name: &str| {
+        name.strip_prefix("nvidia")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let present = fs::read_dir("/dev").map_or(0, |entries| {
-        entries.filter_map(io::Result::ok).filter(|entry| is_gpu(&entry.file_name().to_string_lossy())).count()
+        entries
+            .filter_map(io::Result::ok)
+            .filter(|entry| is_gpu(&entry.file_name().to_string_lossy()))
+            .count()
     });
     match std::env::var("CUDA_VISIBLE_DEVICES") {
-        Ok(visible) => visible.split(',').filter(|device| !device.trim().is_empty() && *device != "-1").count().min(present),
+        Ok(visible) => visible
+            .split(',')
+            .filter(|device| !device.trim().is_empty() && *device != "-1")
+            .count()
+            .min(present),
         Err(_) => present,
     }
 }

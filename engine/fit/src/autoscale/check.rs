@@ -47,6 +47,7 @@ fn lengths(index: usize, scale: &Scale, expected: usize) -> Result<(), FitError>
     let lists = [
         ("the amounts", Some(scale.amounts.len())),
         ("`at_floor`", Some(scale.at_floor.len()).filter(|length| *length > 0)),
+        ("`held`", Some(scale.held.len()).filter(|length| *length > 0)),
         ("`shifts`", scale.shifts.as_ref().map(Vec::len)),
     ];
     for (what, length) in lists {

@@ -38,6 +38,9 @@ pub struct Scale {
     /// Whether each domain is at its floor; empty for none.
     #[serde(default)]
     pub at_floor: Vec<bool>,
+    /// Whether each domain was held at its reference amount because no law was identified; empty for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<bool>,
     /// N0 of each domain in tokens (DDO's `a` times its base amount); only the shifted law needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shifts: Option<Vec<f64>>,
@@ -122,7 +125,7 @@ pub struct Prediction {
     pub growth: Vec<f64>,
     /// Root mean square of ln N about the lines; 0 with two scales.
     pub rms_log: f64,
-    /// Domains carried at their floor.
+    /// Domains that keep their share: at their floor everywhere, or held at some scale.
     pub carried: Vec<Domain>,
     pub notes: Vec<Note>,
 }
@@ -133,6 +136,9 @@ pub struct Prediction {
 pub enum Note {
     /// A domain at its floor at every scale keeps its share.
     Carried { domain: Domain, weight: f64 },
+    /// A domain without a law at some scales keeps its share of the largest: two amounts of which one is no
+    /// optimum show no growth.
+    Held { domain: Domain, scales: usize, weight: f64 },
     /// A domain at its floor at every scale was extrapolated, as asked.
     FloorExtrapolated { domain: Domain },
     /// A domain is at its floor at some scales: its true growth is unknown.
@@ -151,7 +157,7 @@ pub enum Note {
 pub fn predict(scales: &[Scale], target: f64, options: &Options) -> Result<Prediction, FitError> {
     check::scales(scales, options.law)?;
     check::positive("the target total", target)?;
-    let carried = if options.carry_floor { floored(scales) } else { Vec::new() };
+    let carried = carried(scales, options);
     let path = Path::new(scales, options.law, &carried);
     let (position, chain) = match options.mode {
         Mode::Continuous => (path.position(target)?, Vec::new()),
@@ -176,14 +182,17 @@ pub fn predict(scales: &[Scale], target: f64, options: &Options) -> Result<Predi
     })
 }
 
-/// Domains at their floor at every scale; none where that is all of them, whose shares are constant anyway.
-fn floored(scales: &[Scale]) -> Vec<Domain> {
+/// Domains whose amounts show no growth: at their floor at every scale, or held at some. None where that is all
+/// of them, whose shares are constant anyway.
+fn carried(scales: &[Scale], options: &Options) -> Vec<Domain> {
     let present = |j: &usize| scales.iter().any(|scale| scale.amounts[*j] > 0.0);
     let domains = scales.first().map_or(0, |scale| scale.amounts.len());
     let present: Vec<usize> = (0..domains).filter(present).collect();
-    let at = |scale: &Scale, j: usize| scale.at_floor.get(j) == Some(&true);
-    let floored = |j: &&usize| scales.iter().all(|scale| at(scale, **j));
-    let found: Vec<Domain> = present.iter().filter(floored).map(|j| Domain(*j)).collect();
+    let at = |flags: &[bool], j: usize| flags.get(j) == Some(&true);
+    let floored = |j: usize| scales.iter().all(|scale| at(&scale.at_floor, j));
+    let held = |j: usize| scales.iter().any(|scale| at(&scale.held, j));
+    let kept = |j: &&usize| held(**j) || (options.carry_floor && floored(**j));
+    let found: Vec<Domain> = present.iter().filter(kept).map(|j| Domain(*j)).collect();
     if found.len() == present.len() { Vec::new() } else { found }
 }
 

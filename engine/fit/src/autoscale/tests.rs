@@ -212,3 +212,21 @@ fn unusable_scales_are_refused() {
     let short = Scale { at_floor: vec![true], ..large };
     check(&[small, short], 9.0, plain, "`at_floor` of scale 1");
 }
+
+#[test]
+fn a_domain_held_at_one_scale_keeps_its_share_of_the_largest() {
+    // Held means "no law": 5 % at one scale and 25 % at the next is no growth to extrapolate.
+    let small = Scale { held: vec![false, false, true], ..scale(&[60.0, 35.0, 5.0]) };
+    let large = scale(&[300.0, 200.0, 500.0 / 3.0]);
+    let found = predict(&[small.clone(), large.clone()], 5000.0, &Options::default()).unwrap();
+    assert_eq!(found.carried, [Domain(2)]);
+    assert!((found.predicted.weights[2] - 0.25).abs() < 1e-12, "{:?}", found.predicted.weights);
+    assert!((found.predicted.total - 5000.0).abs() < 1e-9);
+    let note = found.in_words(&["a".into(), "b".into(), "config".into()]).join("\n");
+    assert!(note.contains("`config` has no law at 1 of the scales"), "{note}");
+
+    // Not held, the same amounts are extrapolated.
+    let free = Scale { held: vec![], ..small };
+    let found = predict(&[free, large], 5000.0, &Options::default()).unwrap();
+    assert!(found.predicted.weights[2] > 0.4, "{:?}", found.predicted.weights);
+}

@@ -13,7 +13,7 @@ pub(super) fn notes(
     position: f64,
 ) -> Vec<Note> {
     let mut notes: Vec<Note> =
-        (0..predicted.amounts.len()).filter_map(|j| floor_note(scales, j, path)).collect();
+        (0..predicted.amounts.len()).filter_map(|j| share_note(scales, j, path)).collect();
     let emptied = (0..predicted.amounts.len()).filter(|&j| path.emptied(j, position));
     notes.extend(emptied.map(|j| Note::Emptied { domain: Domain(j) }));
     if options.mode == Mode::Stepping && predicted.total > target {
@@ -22,8 +22,12 @@ pub(super) fn notes(
     notes
 }
 
-fn floor_note(scales: &[Scale], j: usize, path: &Path) -> Option<Note> {
+fn share_note(scales: &[Scale], j: usize, path: &Path) -> Option<Note> {
     let domain = Domain(j);
+    let held = scales.iter().filter(|scale| scale.held.get(j) == Some(&true)).count();
+    if let (1.., Some(weight)) = (held, path.carried[j]) {
+        return Some(Note::Held { domain, scales: held, weight });
+    }
     let floored = scales.iter().filter(|scale| scale.at_floor.get(j) == Some(&true)).count();
     match (floored, path.carried[j]) {
         (0, _) => None,
@@ -40,6 +44,11 @@ impl Note {
         match self {
             Self::Carried { domain, weight } => format!(
                 "{} is at its floor at every scale and is carried at it, {:.2} % of the tokens, instead of extrapolated",
+                domain.label(names),
+                100.0 * weight
+            ),
+            Self::Held { domain, scales, weight } => format!(
+                "{} has no law at {scales} of the scales, which says nothing of its growth, so it keeps its share of the largest, {:.2} % of the tokens",
                 domain.label(names),
                 100.0 * weight
             ),

@@ -47,7 +47,8 @@ fn other_manifest(global: &Global, ours: &Manifest, other: &str) -> Result<Manif
 
 fn at_revision(path: &Path, revision: &str) -> Result<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let output = Command::new("git")
         .current_dir(folder)
         .args(["show", "--end-of-options", &format!("{revision}:./{name}")])
@@ -57,7 +58,9 @@ fn at_revision(path: &Path, revision: &str) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::usage(format!("`{revision}` is neither a file nor a git revision with this manifest: {said}")))
+    Err(Error::usage(format!(
+        "`{revision}` is neither a file nor a git revision with this manifest: {said}"
+    )))
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -80,7 +83,12 @@ fn plan(workspace: &Workspace) -> Result<Plan> {
     workspace.plan(&workspace.select(&[])?)
 }
 
-fn compare_one(ours: &Workspace, theirs: &Workspace, plans: &(Plan, Plan), target: String) -> Option<Row> {
+fn compare_one(
+    ours: &Workspace,
+    theirs: &Workspace,
+    plans: &(Plan, Plan),
+    target: String,
+) -> Option<Row> {
     let (here, there) = (ours.staged.graph.find(&target), theirs.staged.graph.find(&target));
     let (here, there) = match (here, there) {
         (Some(here), Some(there)) => (here, there),
@@ -88,15 +96,22 @@ fn compare_one(ours: &Workspace, theirs: &Workspace, plans: &(Plan, Plan), targe
         _ => return Some(Row { mark: "-", target, words: "only there".into() }),
     };
     let words = match (&plans.0.states[here.0], &plans.1.states[there.0]) {
-        (State::UpToDate { key: ours }, State::UpToDate { key: theirs }) if ours == theirs => return None,
+        (State::UpToDate { key: ours }, State::UpToDate { key: theirs }) if ours == theirs => {
+            return None;
+        }
         (State::UpToDate { .. }, State::UpToDate { .. }) => {
             let digests = |plan: &Plan, place: usize| -> Vec<_> {
-                plan.results[place].iter().flat_map(|result| result.outputs.iter().map(|output| output.digest)).collect()
+                plan.results[place]
+                    .iter()
+                    .flat_map(|result| result.outputs.iter().map(|output| output.digest))
+                    .collect()
             };
             let same = digests(&plans.0, here.0) == digests(&plans.1, there.0);
             if same { "other key, the same results" } else { "other results" }
         }
-        (State::Runs { key: ours, .. }, State::Runs { key: theirs, .. }) if ours == theirs => return None,
+        (State::Runs { key: ours, .. }, State::Runs { key: theirs, .. }) if ours == theirs => {
+            return None;
+        }
         (State::UpToDate { .. }, _) => "is built here, would run there",
         (_, State::UpToDate { .. }) => "would run here, is built there",
         (State::Waits { .. }, State::Waits { .. }) => "depends on what would run",

@@ -2,28 +2,36 @@
 //! output, whatever the action says on standard error.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 
-use mixmake_core::Key;
 use mixmake_core::exec::{ExecError, execute};
 use mixmake_core::executor::ChildMessage;
+use mixmake_core::record::{self, Request};
+use mixmake_core::{Key, Store};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::run::VERSION;
 use crate::cli::{Exec, Global};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
+use crate::stage::train;
 use crate::workspace::open_store;
 
-pub fn run(global: &Global, args: &Exec) -> Result<Exit> {
+/// The binary that links libtorch, beside this one.
+const TRAINER: &str = "mixmake-trainer";
+
+pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
     let key: Key = args.key.parse().map_err(|error| Error::usage(format!("{error}")))?;
     // A killed `run` must not leave trainings behind that nobody waits for.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    choose_device();
     let store = open_store(global, None)?;
+    if stages.train.is_none() && is_training(&store, key) {
+        become_trainer();
+    }
     let mut progress = |progress| send(&ChildMessage::Progress { progress });
-    let ended = execute(&store, key, &Stages, VERSION, args.force, &mut progress);
+    let ended = execute(&store, key, stages, VERSION, args.force, &mut progress);
     let message = match ended {
-        Ok(_) => ChildMessage::Done,
+        Ok(executed) => ChildMessage::Done { ran: executed.ran },
         Err(ExecError::Held(holder)) => ChildMessage::Held { holder },
         Err(ExecError::DamagedInput(digest)) => ChildMessage::DamagedInput { digest },
         Err(ExecError::Failed(failure)) => {
@@ -39,7 +47,7 @@ pub fn run(global: &Global, args: &Exec) -> Result<Exit> {
             ChildMessage::Failed { failure: error.message, hint: error.hint }
         }
     };
-    let success = matches!(message, ChildMessage::Done);
+    let success = matches!(message, ChildMessage::Done { .. });
     send(&message);
     Ok(if success { Exit::Success } else { Exit::ActionFailed })
 }
@@ -51,26 +59,28 @@ fn send(message: &ChildMessage) {
     }
 }
 
-/// The scheduler gives a place among the GPUs; libtorch must see that one only, and reads the
-/// variable when it first looks for a GPU, which is later than this.
-fn choose_device() {
-    let Ok(place) = std::env::var("MIXMAKE_DEVICE") else { return };
-    let Ok(place) = place.parse::<usize>() else { return };
-    let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
-    let device = visible.split(',').nth(place).filter(|device| !device.is_empty());
-    let device = device.map_or_else(|| place.to_string(), ToOwned::to_owned);
-    restart_with_device(&device);
+fn is_training(store: &Store, key: Key) -> bool {
+    let bytes = std::fs::read(store.request_path(key)).unwrap_or_default();
+    record::decode::<Request>(&bytes).is_ok_and(|request| request.kind == train::KIND.name)
 }
 
-/// Setting a variable of a running process is unsafe where threads may read it; a fresh process
-/// is not.
-fn restart_with_device(device: &str) {
-    use std::os::unix::process::CommandExt;
+/// Replaces this process by the binary that can train; comes back only where there is none, and
+/// the runner says so.
+fn become_trainer() {
     let Ok(program) = std::env::current_exe() else { return };
-    let error = std::process::Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .env_remove("MIXMAKE_DEVICE")
-        .env("CUDA_VISIBLE_DEVICES", device)
-        .exec();
-    tracing::warn!("cannot restart on device {device}: {error}");
+    let mut command = std::process::Command::new(program.with_file_name(TRAINER));
+    command.args(std::env::args_os().skip(1));
+    if let Some(device) = device() {
+        command.env("CUDA_VISIBLE_DEVICES", device);
+    }
+    let error = command.exec();
+    tracing::debug!("cannot start {TRAINER}: {error}");
+}
+
+/// The GPU at the place that the scheduler gave, among those that are visible.
+fn device() -> Option<String> {
+    let place: usize = std::env::var("MIXMAKE_DEVICE").ok()?.parse().ok()?;
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    let device = visible.split(',').nth(place).filter(|device| !device.is_empty());
+    Some(device.map_or_else(|| place.to_string(), ToOwned::to_owned))
 }

@@ -18,7 +18,8 @@ pub fn run(global: &Global, args: &Gc) -> Result<Exit> {
         gc::remove(&garbage)?;
     }
     if global.json {
-        let items: Vec<_> = garbage.iter().map(|item| json!({"path": item.path, "bytes": item.bytes})).collect();
+        let items: Vec<_> =
+            garbage.iter().map(|item| json!({"path": item.path, "bytes": item.bytes})).collect();
         print(&json!({"removed": !args.dry_run, "bytes": bytes, "items": items}).to_string());
         return Ok(Exit::Success);
     }

@@ -59,7 +59,11 @@ fn dot(workspace: &Workspace, selected: &[ActionId]) -> String {
     for id in graph.ids().filter(|id| needed[id.0]) {
         text.push_str(&format!("  {:?};\n", workspace.target(id)));
         for producer in graph.producers(id) {
-            text.push_str(&format!("  {:?} -> {:?};\n", workspace.target(producer), workspace.target(id)));
+            text.push_str(&format!(
+                "  {:?} -> {:?};\n",
+                workspace.target(producer),
+                workspace.target(id)
+            ));
         }
     }
     text.push_str("}\n");

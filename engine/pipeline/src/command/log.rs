@@ -12,7 +12,9 @@ use crate::workspace::Workspace;
 
 pub fn run(global: &Global, targets: &Targets) -> Result<Exit> {
     if targets.targets.is_empty() {
-        return Err(Error::usage("`log` needs a target or a glob").hint("`mixmake status` lists them"));
+        return Err(
+            Error::usage("`log` needs a target or a glob").hint("`mixmake status` lists them")
+        );
     }
     let workspace = Workspace::open(global)?;
     let selected = workspace.select(&targets.targets)?;
@@ -55,7 +57,10 @@ impl Entry {
             (Some(key), None) => text.push_str(&format!("  no result yet, key {key}\n")),
             (Some(key), Some(receipt)) => {
                 let Receipt { host, program, wall_seconds, .. } = receipt;
-                text.push_str(&format!("  ran in {} on {host} by {program}, key {key}\n", seconds(*wall_seconds)));
+                text.push_str(&format!(
+                    "  ran in {} on {host} by {program}, key {key}\n",
+                    seconds(*wall_seconds)
+                ));
                 for (name, value) in &receipt.facts {
                     text.push_str(&format!("  {name}: {value}\n"));
                 }

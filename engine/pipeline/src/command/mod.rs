@@ -19,9 +19,10 @@ mod why;
 
 use crate::cli::{Cli, Verb};
 use crate::error::{Exit, Result};
+use crate::runner::Stages;
 
 /// Runs the verb of a command line.
-pub fn run(cli: &Cli) -> Result<Exit> {
+pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
     let global = &cli.global;
     match &cli.verb {
         Verb::Run(args) => run::run(global, args),
@@ -44,6 +45,6 @@ pub fn run(cli: &Cli) -> Result<Exit> {
             crate::ui::print(&format!("{schema:#}"));
             Ok(Exit::Success)
         }
-        Verb::Exec(args) => exec::run(global, args),
+        Verb::Exec(args) => exec::run(global, args, stages),
     }
 }

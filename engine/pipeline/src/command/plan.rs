@@ -20,9 +20,15 @@ pub fn run(global: &Global, args: &Plan) -> Result<Exit> {
 }
 
 /// Prints the plan.
-pub fn show(workspace: &Workspace, selected: &[ActionId], global: &Global, all: bool) -> Result<Exit> {
+pub fn show(
+    workspace: &Workspace,
+    selected: &[ActionId],
+    global: &Global,
+    all: bool,
+) -> Result<Exit> {
     let plan = workspace.plan(selected)?;
-    let items = capacity::check(&workspace.manifest, &workspace.staged, &workspace.store, &plan.results);
+    let items =
+        capacity::check(&workspace.manifest, &workspace.staged, &workspace.store, &plan.results);
     if !items.is_empty() {
         return Err(mixmake_manifest::diagnostic::Diagnostics { items }.into());
     }
@@ -45,7 +51,8 @@ pub fn show(workspace: &Workspace, selected: &[ActionId], global: &Global, all: 
 
 fn line(workspace: &Workspace, plan: &CorePlan, id: ActionId, all: bool) -> Option<String> {
     let target = workspace.target(id);
-    let price = plan.prices[id.0].map(|price| format!(" (about {})", seconds(price))).unwrap_or_default();
+    let price =
+        plan.prices[id.0].map(|price| format!(" (about {})", seconds(price))).unwrap_or_default();
     match &plan.states[id.0] {
         State::NotNeeded => None,
         State::UpToDate { .. } => all.then(|| format!("  {target}: up to date")),
@@ -116,7 +123,15 @@ pub fn announce(workspace: &Workspace, plan: &CorePlan) -> String {
         for change in changes {
             let text = match change {
                 Change::Parameter { .. } | Change::Attribute { .. } => change.to_string(),
-                Change::Input { label, .. } if workspace.staged.graph.find(label.rsplit_once('/').map_or("", |(target, _)| target)).is_none() => change.to_string(),
+                Change::Input { label, .. }
+                    if workspace
+                        .staged
+                        .graph
+                        .find(label.rsplit_once('/').map_or("", |(target, _)| target))
+                        .is_none() =>
+                {
+                    change.to_string()
+                }
                 Change::Input { .. } | Change::Kind { .. } => continue,
             };
             if !causes.contains(&text) {
@@ -126,7 +141,11 @@ pub fn announce(workspace: &Workspace, plan: &CorePlan) -> String {
     }
     let shown: Vec<_> = causes.iter().take(5).map(|cause| format!("\n  because {cause}")).collect();
     let more = causes.len().saturating_sub(shown.len());
-    let more = if more > 0 { format!("\n  and {more} more changes (`mixmake plan`)") } else { String::new() };
+    let more = if more > 0 {
+        format!("\n  and {more} more changes (`mixmake plan`)")
+    } else {
+        String::new()
+    };
     format!("{text}{}{more}", shown.concat())
 }
 

@@ -17,7 +17,8 @@ pub fn run(global: &Global, args: &Report) -> Result<Exit> {
     };
     let workspace = Workspace::open(global)?;
     if workspace.staged.report.is_none() {
-        return Err(Error::usage("the manifest has no `[report]`").hint("add one: `[report]` with a `title` will do"));
+        return Err(Error::usage("the manifest has no `[report]`")
+            .hint("add one: `[report]` with a `title` will do"));
     }
     drop(workspace);
     let exit = super::run::run(&Global { json: false, ..global.clone() }, &run_args)?;

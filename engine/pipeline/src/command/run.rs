@@ -1,10 +1,10 @@
 //! `run`: brings targets up to date. Data first, then, once it is clear that every mixture can be
 //! had, everything else.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mixmake_core::Store;
 use mixmake_core::event::Event;
 use mixmake_core::executor::{Cancel, LocalExecutor};
 use mixmake_core::graph::ActionId;
@@ -69,18 +69,28 @@ pub fn up_to_date(
     let mut display = ui::display(global);
     let cancel = cancel_on_signals()?;
     let needed = workspace.staged.graph.closure(selected);
-    let data: Vec<_> =
-        workspace.staged.shards.iter().copied().filter(|id| needed[id.0]).collect();
+    let data: Vec<_> = workspace.staged.shards.iter().copied().filter(|id| needed[id.0]).collect();
     let pending = plan.pending();
+    let mut before = RunOutcome::default();
     if selected.iter().any(|id| !data.contains(id)) && data.iter().any(|id| pending.contains(id)) {
-        let outcome = schedule(workspace, &data, options, &cancel, display.as_mut())?;
-        if !outcome.is_success() {
-            return Ok(outcome);
+        before = schedule(workspace, &data, options, &cancel, display.as_mut())?;
+        if !before.is_success() {
+            return Ok(before);
         }
         let plan = workspace.plan(selected)?;
         check_capacity(workspace, &plan)?;
     }
-    schedule(workspace, selected, options, &cancel, display.as_mut())
+    let outcome = schedule(workspace, selected, options, &cancel, display.as_mut())?;
+    Ok(joined(before, outcome))
+}
+
+/// Two passes as one run: what the first one did is up to date for the second.
+fn joined(first: RunOutcome, mut second: RunOutcome) -> RunOutcome {
+    let done = first.ran.len() + first.cut_off.len();
+    second.up_to_date = second.up_to_date.saturating_sub(done);
+    second.ran.splice(0..0, first.ran);
+    second.cut_off.splice(0..0, first.cut_off);
+    second
 }
 
 fn check_capacity(workspace: &Workspace, plan: &Plan) -> Result<()> {
@@ -96,20 +106,19 @@ fn schedule(
     cancel: &Cancel,
     display: &mut dyn Display,
 ) -> Result<RunOutcome> {
-    let executor = LocalExecutor {
-        store: workspace.store.clone(),
-        runner: &Stages,
-        program: this_program()?,
-        version: VERSION.to_owned(),
-    };
+    let executor = local_executor(workspace.store.clone())?;
     let Workspace { staged, store, files, memory, .. } = workspace;
     let build = mixmake_core::resolve::Build { graph: &staged.graph, store, files };
     let mut observe = |event: Event| display.show(&event);
     Ok(scheduler::run(&build, memory, selected, &executor, options, cancel, &mut observe)?)
 }
 
-fn this_program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|error| Error::internal(format!("cannot find this program: {error}")))
+/// Light actions here, heavy ones as `exec` of this program.
+pub fn local_executor(store: Store) -> Result<LocalExecutor<'static>> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::internal(format!("cannot find this program: {error}")))?;
+    let runner = &Stages { train: None };
+    Ok(LocalExecutor { store, runner, program, version: VERSION.to_owned() })
 }
 
 /// The first Ctrl-C stops children and keeps what is finished; the second stops at once.
@@ -148,12 +157,16 @@ fn conclude(global: &Global, workspace: &Workspace, outcome: &RunOutcome) -> Exi
 fn summary(workspace: &Workspace, outcome: &RunOutcome) -> String {
     let (ran, cut_off) = (outcome.ran.len(), outcome.cut_off.len());
     if outcome.interrupted {
-        return format!("interrupted: {ran} actions ran and are kept; run again to go on");
+        return format!(
+            "interrupted: {ran} done and kept; run again to go on",
+            ran = plan::count(ran, "action")
+        );
     }
     if outcome.is_success() && ran == 0 && cut_off == 0 {
-        return format!("up to date: {} actions, nothing to do", outcome.up_to_date);
+        return format!("up to date: {}, nothing to do", plan::count(outcome.up_to_date, "action"));
     }
-    let mut text = format!("{ran} actions ran, {} were up to date", outcome.up_to_date + cut_off);
+    let mut text =
+        format!("{} ran, {} up to date", plan::count(ran, "action"), outcome.up_to_date + cut_off);
     if !outcome.failed.is_empty() {
         let names: Vec<_> = outcome.failed.iter().map(|(id, _)| workspace.target(*id)).collect();
         text.push_str(&format!(", {} failed ({})", names.len(), names.join(", ")));
@@ -169,14 +182,17 @@ fn settle(workspace: &Workspace, outcome: &RunOutcome, pinned: &Lock, locked: bo
     if locked {
         return refuse_changed_results(pinned, &now);
     }
-    now.inherit(pinned, |fact| workspace.is_current(fact));
+    workspace.inherit(&mut now, pinned);
     Ok(now.write(&workspace.lock_path())?)
 }
 
 fn refuse_changed_inputs(workspace: &Workspace, pinned: &Lock) -> Result<()> {
     if pinned.is_empty() {
-        let message = format!("`--locked`, but there is no lock file `{}`", workspace.lock_path().display());
-        return Err(Error::new(Exit::Pending, message).hint("run once without `--locked` and commit it"));
+        let message =
+            format!("`--locked`, but there is no lock file `{}`", workspace.lock_path().display());
+        return Err(
+            Error::new(Exit::Pending, message).hint("run once without `--locked` and commit it")
+        );
     }
     let now = workspace.lock(&vec![None; workspace.staged.graph.len()]);
     refuse(pinned, &now, "input ")

@@ -56,7 +56,9 @@ fn state(workspace: &Workspace, plan: &Plan, id: ActionId) -> Result<String> {
         },
         State::Runs { key, .. } => match running(*key)? {
             Some(running) => running,
-            None if workspace.store.log_path(*key).exists() => "failed or stopped (`mixmake log`)".into(),
+            None if workspace.store.log_path(*key).exists() => {
+                "failed or stopped (`mixmake log`)".into()
+            }
             None => "to run".into(),
         },
         State::Waits { .. } => "waits".into(),
@@ -78,7 +80,8 @@ fn grouped(rows: &[Row]) -> Vec<Row> {
         *families[place].1.entry(state).or_default() += 1;
     }
     let row = |(target, states): (String, BTreeMap<String, usize>)| {
-        let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let states: Vec<_> =
+            states.iter().map(|(state, count)| format!("{count} {state}")).collect();
         Row { target, state: states.join(", ") }
     };
     families.into_iter().map(row).collect()

@@ -1,26 +1,29 @@
 //! `verify`: reads the store through; with `--rebuild`, runs targets again and says whether bits
 //! or only values agree.
 
+use mixmake_core::Store;
 use mixmake_core::event::Progress;
-use mixmake_core::exec::execute;
+use mixmake_core::executor::{Cancel, Executor, Work};
 use mixmake_core::graph::ActionId;
 use mixmake_core::plan::{Plan, State};
 use mixmake_core::record::ActionResult;
 use mixmake_core::verify::verify;
-use mixmake_core::Store;
 use serde_json::json;
 
-use super::run::VERSION;
+use super::run::local_executor;
 use crate::artifact::{self, Losses};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Exit, Result};
-use crate::runner::Stages;
 use crate::stage::train::LOSSES;
 use crate::ui::{amount, print};
 use crate::workspace::{Workspace, load, open_store};
 
 pub fn run(global: &Global, args: &Verify) -> Result<Exit> {
-    if args.rebuild.is_empty() { read_through(global, args.repair) } else { rebuild(global, &args.rebuild) }
+    if args.rebuild.is_empty() {
+        read_through(global, args.repair)
+    } else {
+        rebuild(global, &args.rebuild)
+    }
 }
 
 fn read_through(global: &Global, repair: bool) -> Result<Exit> {
@@ -52,7 +55,11 @@ fn read_through(global: &Global, repair: bool) -> Result<Exit> {
     if findings.problems.is_empty() {
         return Ok(Exit::Success);
     }
-    let hint = if repair { "they are moved aside; run again to make them anew" } else { "`mixmake verify --repair` moves them aside, and the next run makes them anew" };
+    let hint = if repair {
+        "they are moved aside; run again to make them anew"
+    } else {
+        "`mixmake verify --repair` moves them aside, and the next run makes them anew"
+    };
     let message = format!("the store has {} damaged or lost files", findings.problems.len());
     Err(Error::new(Exit::ActionFailed, message).hint(hint))
 }
@@ -72,7 +79,9 @@ fn rebuild(global: &Global, targets: &[String]) -> Result<Exit> {
 fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId) -> Result<bool> {
     let target = workspace.target(id);
     let (State::UpToDate { key }, Some(known)) = (&plan.states[id.0], &plan.results[id.0]) else {
-        return Err(Error::new(Exit::Pending, format!("`{target}` is not up to date")).hint("run it first"));
+        return Err(
+            Error::new(Exit::Pending, format!("`{target}` is not up to date")).hint("run it first")
+        );
     };
     let scratch = tempfile::Builder::new()
         .prefix("rebuild-")
@@ -83,9 +92,11 @@ fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId
     if !global.quiet {
         eprintln!("running `{target}` again");
     }
-    let again = execute(&other, *key, &Stages, VERSION, true, &mut |_: Progress| {})
+    let work = Work { cost: workspace.staged.graph.action(id).cost, force: true, device: Some(0) };
+    let again = local_executor(other.clone())?
+        .execute(*key, &work, &mut |_: Progress| {}, &Cancel::default())
         .map_err(|error| Error::new(Exit::ActionFailed, format!("`{target}`: {error}")))?;
-    Ok(compare(target, known, &again, &workspace.store, &other))
+    Ok(compare(target, known, &again.result, &workspace.store, &other))
 }
 
 /// The other store sees the inputs as hard links, and the request.
@@ -97,7 +108,8 @@ fn lend_inputs(workspace: &Workspace, plan: &Plan, id: ActionId, other: &Store) 
         .ok_or_else(|| Error::internal("its inputs are not known"))?;
     let request = build.request(id, &resolved);
     for input in request.inputs.iter().filter(|input| input.file.is_none()) {
-        let (from, to) = (workspace.store.object_path(input.digest), other.object_path(input.digest));
+        let (from, to) =
+            (workspace.store.object_path(input.digest), other.object_path(input.digest));
         mixmake_core::files::ensure_parent(&to)?;
         if !to.exists() && std::fs::hard_link(&from, &to).is_err() {
             std::fs::copy(&from, &to).map_err(|error| {
@@ -109,7 +121,13 @@ fn lend_inputs(workspace: &Workspace, plan: &Plan, id: ActionId, other: &Store) 
     Ok(other.put_request(&request)?)
 }
 
-fn compare(target: &str, known: &ActionResult, again: &ActionResult, store: &Store, other: &Store) -> bool {
+fn compare(
+    target: &str,
+    known: &ActionResult,
+    again: &ActionResult,
+    store: &Store,
+    other: &Store,
+) -> bool {
     let mut same = true;
     for output in &known.outputs {
         let now = again.output(&output.name).map(|output| output.digest);
@@ -118,8 +136,16 @@ fn compare(target: &str, known: &ActionResult, again: &ActionResult, store: &Sto
             continue;
         }
         same = false;
-        let values = now.and_then(|now| loss_difference(&output.name, &store.object_path(output.digest), &other.object_path(now)));
-        let words = values.map_or("other bits".to_owned(), |most| format!("other bits; losses differ by at most {most:.3e}"));
+        let values = now.and_then(|now| {
+            loss_difference(
+                &output.name,
+                &store.object_path(output.digest),
+                &other.object_path(now),
+            )
+        });
+        let words = values.map_or("other bits".to_owned(), |most| {
+            format!("other bits; losses differ by at most {most:.3e}")
+        });
         print(&format!("{target}/{}: {words}", output.name));
     }
     same
@@ -129,7 +155,8 @@ fn loss_difference(name: &str, known: &std::path::Path, again: &std::path::Path)
     if name != LOSSES {
         return None;
     }
-    let (known, again): (Losses, Losses) = (artifact::read(known).ok()?, artifact::read(again).ok()?);
+    let (known, again): (Losses, Losses) =
+        (artifact::read(known).ok()?, artifact::read(again).ok()?);
     let pairs = known.rows.iter().zip(&again.rows);
     Some(pairs.map(|(known, again)| (known.loss - again.loss).abs()).fold(0.0, f64::max))
 }

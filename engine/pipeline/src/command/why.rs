@@ -122,10 +122,20 @@ impl Why<'_> {
         self.workspace.staged.graph.find(label.rsplit_once('/')?.0)
     }
 
-    fn last_change(&self, id: ActionId, target: String, seen: &mut BTreeSet<ActionId>) -> Explanation {
+    fn last_change(
+        &self,
+        id: ActionId,
+        target: String,
+        seen: &mut BTreeSet<ActionId>,
+    ) -> Explanation {
         let memory = &self.workspace.memory;
         let up_to_date = |what: &str| format!("up to date; {what}");
-        let none = |statement| Explanation { target: target.clone(), statement, changes: vec![], because: vec![] };
+        let none = |statement| Explanation {
+            target: target.clone(),
+            statement,
+            changes: vec![],
+            because: vec![],
+        };
         let Some(now) = memory.snapshot(&target) else {
             return none(up_to_date("this workspace found its result in the store"));
         };

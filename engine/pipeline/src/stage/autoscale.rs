@@ -13,7 +13,7 @@ use super::{StageError, Stager};
 use crate::artifact::{self, FitArtifact, PredictionArtifact, ShardWeight, Weights};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "autoscale", version: 1 };
+pub const KIND: Kind = Kind { name: "autoscale", version: 2 };
 pub const PREDICTION: &str = "prediction.json";
 /// Points of the figure's line between the smallest scale and the target.
 const PATH_POINTS: u32 = 24;
@@ -30,7 +30,11 @@ pub(super) fn add(stager: &mut Stager<'_>, autoscale: &AutoScale) -> Result<Acti
     let mut inputs = Vec::with_capacity(autoscale.from.len());
     for name in &autoscale.from {
         let fit = stager.ddo(name)?;
-        inputs.push(Input { role: "fit", source: Source::Output(fit, FIT), attributes: Map::new() });
+        inputs.push(Input {
+            role: "fit",
+            source: Source::Output(fit, FIT),
+            attributes: Map::new(),
+        });
     }
     let params = AutoScaleParams {
         tokens: autoscale.tokens,
@@ -44,8 +48,11 @@ pub(super) fn add(stager: &mut Stager<'_>, autoscale: &AutoScale) -> Result<Acti
         },
     };
     let field = |field: &str| vec![format!("autoscale.{}.{field}", autoscale.name)];
-    let origins =
-        stager.origins(&[("tokens", field("tokens")), ("law", field("law")), ("mode", field("mode"))]);
+    let origins = stager.origins(&[
+        ("tokens", field("tokens")),
+        ("law", field("law")),
+        ("mode", field("mode")),
+    ]);
     stager.add(Action {
         target: format!("autoscale/{}", autoscale.name),
         kind: KIND,
@@ -87,6 +94,7 @@ fn scale_of(artifact: &FitArtifact) -> Scale {
     Scale {
         amounts: fit.optimum.amounts.clone(),
         at_floor: fit.optimum.at_floor.clone(),
+        held: fit.optimum.held.clone(),
         shifts: fit.domains.iter().map(shift).collect(),
     }
 }
@@ -94,8 +102,9 @@ fn scale_of(artifact: &FitArtifact) -> Scale {
 /// Weights along the way, for the figure; totals that give no prediction are left out.
 fn path(scales: &[Scale], target: f64, options: &autoscale::Options) -> Vec<(f64, Vec<f64>)> {
     let Some(first) = scales.first().map(Scale::total) else { return Vec::new() };
-    let options = autoscale::Options { mode: Mode::Continuous, ..options.clone() };
-    let total = |point: u32| first * (target / first).powf(f64::from(point) / f64::from(PATH_POINTS));
+    let options = autoscale::Options { mode: Mode::Continuous, ..*options };
+    let total =
+        |point: u32| first * (target / first).powf(f64::from(point) / f64::from(PATH_POINTS));
     (0..=PATH_POINTS)
         .filter_map(|point| autoscale::predict(scales, total(point), &options).ok())
         .map(|prediction| (prediction.predicted.total, prediction.predicted.weights))
@@ -109,7 +118,8 @@ fn write(
     path: Vec<(f64, Vec<f64>)>,
 ) -> Result<Facts, Failure> {
     let predicted = &prediction.predicted;
-    let weight = |(shard, weight): (&String, &f64)| ShardWeight { shard: shard.clone(), weight: *weight };
+    let weight =
+        |(shard, weight): (&String, &f64)| ShardWeight { shard: shard.clone(), weight: *weight };
     let weights = Weights {
         total_tokens: predicted.total,
         weights: shards.iter().zip(&predicted.weights).map(weight).collect(),

@@ -15,7 +15,12 @@ use crate::artifact::{self, ShardFacts};
 
 /// One diagnostic for every field that asks for more than exists.
 #[must_use]
-pub fn check(manifest: &Manifest, staged: &Staged, store: &Store, results: &Results) -> Vec<Diagnostic> {
+pub fn check(
+    manifest: &Manifest,
+    staged: &Staged,
+    store: &Store,
+    results: &Results,
+) -> Vec<Diagnostic> {
     let mut items: Vec<(String, Diagnostic)> = Vec::new();
     for fixed in &staged.fixed_mixtures {
         let Some(error) = error_of(staged, store, results, fixed.action) else { continue };
@@ -33,7 +38,12 @@ struct Asked {
     factor: f64,
 }
 
-fn error_of(staged: &Staged, store: &Store, results: &Results, action: ActionId) -> Option<MixtureError> {
+fn error_of(
+    staged: &Staged,
+    store: &Store,
+    results: &Results,
+    action: ActionId,
+) -> Option<MixtureError> {
     let asked = asked(staged, store, results, action)?;
     let params = Value::Object(staged.graph.action(action).params.clone());
     let params: MixtureParams = serde_json::from_value(params).ok()?;
@@ -44,7 +54,12 @@ fn error_of(staged: &Staged, store: &Store, results: &Results, action: ActionId)
 }
 
 /// The domains of a mixture with what is known of them; none while a shard is not.
-fn asked(staged: &Staged, store: &Store, results: &Results, action: ActionId) -> Option<Vec<Asked>> {
+fn asked(
+    staged: &Staged,
+    store: &Store,
+    results: &Results,
+    action: ActionId,
+) -> Option<Vec<Asked>> {
     let inputs = staged.graph.action(action).inputs.iter().filter(|input| input.role == "domain");
     inputs
         .map(|input| {
@@ -79,7 +94,9 @@ fn diagnose(
             Source::File(_) => None,
         })
         .collect();
-    let name = |part: usize| domains.get(part).map_or("?", |&domain| manifest.domains[domain].name.as_str());
+    let name = |part: usize| {
+        domains.get(part).map_or("?", |&domain| manifest.domains[domain].name.as_str())
+    };
     let short = |shortage: &mixmake_data::mixture::Shortage| {
         let (part, asked, available) = (name(shortage.part), shortage.asked, shortage.available);
         format!("`{part}` {asked} of {available} sequences")
@@ -89,7 +106,8 @@ fn diagnose(
         "`{training}` asks for more than there is with `max-repeats = {max_repeats}`: {}",
         list.join(", ")
     );
-    let needed = shortages.iter().map(|shortage| shortage.repeats_needed).collect::<Option<Vec<_>>>();
+    let needed =
+        shortages.iter().map(|shortage| shortage.repeats_needed).collect::<Option<Vec<_>>>();
     let help = match needed.and_then(|needed| needed.into_iter().max()) {
         Some(repeats) => format!("ask for less, add text, or allow `max-repeats = {repeats}`"),
         None => "a domain has not one whole sequence: add text to it".to_owned(),

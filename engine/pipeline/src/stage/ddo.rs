@@ -184,7 +184,11 @@ fn evidence_of(
     validation: &[ShardFacts],
 ) -> Result<ddo::Run, Failure> {
     let amount = |facts: &ShardFacts| {
-        losses.parts.iter().find(|part| part.shard == facts.bin).map_or(0.0, |part| part.tokens as f64)
+        losses
+            .parts
+            .iter()
+            .find(|part| part.shard == facts.bin)
+            .map_or(0.0, |part| part.tokens as f64)
     };
     let value = |facts: &ShardFacts| {
         losses.final_loss(&facts.bin).ok_or_else(|| {

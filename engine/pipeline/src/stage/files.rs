@@ -96,11 +96,14 @@ fn shared(manifest: &Manifest, all: &[DomainFiles]) -> Vec<Diagnostic> {
     }
     for ((first, second), (count, path)) in pairs {
         let (first, second) = (&manifest.domains[first].name, &manifest.domains[second].name);
-        let message =
-            format!("domains `{first}` and `{second}` share {count} files, `{}` first", path.display());
+        let message = format!(
+            "domains `{first}` and `{second}` share {count} files, `{}` first",
+            path.display()
+        );
         let field = format!("domain.{second}.files");
-        let item = Diagnostic::at(manifest, &[&field], message)
-            .help(format!("narrow one of the globs, or take the files out with `domain.{second}.exclude`"));
+        let item = Diagnostic::at(manifest, &[&field], message).help(format!(
+            "narrow one of the globs, or take the files out with `domain.{second}.exclude`"
+        ));
         items.push(item);
     }
     items

@@ -148,7 +148,12 @@ fn domain_inputs(stager: &Stager<'_>, wanted: &Wanted<'_>) -> Vec<Input> {
     inputs
 }
 
-fn fixed_weight(stager: &Stager<'_>, mixture: &MixtureRef, domain: usize, count: usize) -> Option<f64> {
+fn fixed_weight(
+    stager: &Stager<'_>,
+    mixture: &MixtureRef,
+    domain: usize,
+    count: usize,
+) -> Option<f64> {
     match mixture {
         MixtureRef::Uniform => Some(1.0 / count as f64),
         MixtureRef::Named(name) => {
@@ -170,7 +175,14 @@ fn origins(stager: &Stager<'_>, wanted: &Wanted<'_>) -> std::collections::BTreeM
         ("total", vec![format!("{table}.total")]),
         ("context", vec![format!("model.{model}.context")]),
         ("packing", vec![format!("model.{model}.architecture")]),
-        ("seed", vec![format!("{table}.seed"), format!("{table}.seeds"), format!("recipe.{recipe}.seed")]),
+        (
+            "seed",
+            vec![
+                format!("{table}.seed"),
+                format!("{table}.seeds"),
+                format!("recipe.{recipe}.seed"),
+            ],
+        ),
         ("factor", vec![format!("{table}.factors")]),
     ]);
     if let MixtureRef::Named(name) = wanted.mixture {
@@ -206,10 +218,12 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
 }
 
 fn share(facts: &ShardFacts, fixed: Option<f64>, found: Option<&Weights>) -> Result<f64, Failure> {
-    let found = || found?.weights.iter().find(|weight| weight.shard == facts.bin).map(|found| found.weight);
+    let found =
+        || found?.weights.iter().find(|weight| weight.shard == facts.bin).map(|found| found.weight);
     fixed.or_else(found).ok_or_else(|| {
-        Failure::new(format!("the weights say nothing of the shard {}", &facts.bin[..12]))
-            .hint("two manifests' domains were mixed up; build the fit that the weights come from again")
+        Failure::new(format!("the weights say nothing of the shard {}", &facts.bin[..12])).hint(
+            "two manifests' domains were mixed up; build the fit that the weights come from again",
+        )
     })
 }
 

@@ -13,8 +13,6 @@ pub mod samples;
 pub mod shards;
 pub mod tokenizer;
 pub mod train;
-#[cfg(feature = "train")]
-pub mod train_run;
 
 use std::collections::{BTreeMap, HashMap};
 

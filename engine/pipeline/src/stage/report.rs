@@ -97,7 +97,12 @@ fn inputs(stager: &Stager<'_>, trains: &[String]) -> Vec<Input> {
     }
     for ddo in &stager.manifest.ddos {
         if let Some(staged) = stager.staged.ddos.get(&ddo.name) {
-            inputs.push(input("fit", staged.fit, FIT, attributes([("name", ddo.name.clone().into())])));
+            inputs.push(input(
+                "fit",
+                staged.fit,
+                FIT,
+                attributes([("name", ddo.name.clone().into())]),
+            ));
         }
     }
     for autoscale in &stager.manifest.autoscales {
@@ -158,7 +163,9 @@ impl<'j> Gather<'j> {
     fn new(job: &'j Job, params: &'j ReportParams) -> Result<Self, Failure> {
         let facts = |role: &str| -> Result<BTreeMap<String, ShardFacts>, Failure> {
             job.inputs(role)
-                .map(|input| Ok((attribute(input, "domain").to_owned(), artifact::read(&input.path)?)))
+                .map(|input| {
+                    Ok((attribute(input, "domain").to_owned(), artifact::read(&input.path)?))
+                })
                 .collect()
         };
         let (train_facts, held_out_facts) = (facts("train-facts")?, facts("held-out-facts")?);
@@ -166,7 +173,10 @@ impl<'j> Gather<'j> {
     }
 
     /// Artifacts of a role by name, in the order of the names given by `order`.
-    fn named<T: serde::de::DeserializeOwned>(&self, role: &str) -> Result<Vec<(&'j JobInput, T)>, Failure> {
+    fn named<T: serde::de::DeserializeOwned>(
+        &self,
+        role: &str,
+    ) -> Result<Vec<(&'j JobInput, T)>, Failure> {
         self.job.inputs(role).map(|input| Ok((input, artifact::read(&input.path)?))).collect()
     }
 
@@ -179,7 +189,8 @@ impl<'j> Gather<'j> {
         let baseline = self.params.baseline.as_deref();
         let baseline = baseline
             .and_then(|baseline| trainings.iter().position(|training| training.name == baseline));
-        let comparisons = baseline.map(|baseline| compare(&trainings, baseline)).unwrap_or_default();
+        let comparisons =
+            baseline.map(|baseline| compare(&trainings, baseline)).unwrap_or_default();
         Ok(Study {
             title: self.params.title.clone(),
             domains: self.domains()?,
@@ -286,7 +297,8 @@ impl<'j> Gather<'j> {
                 let places = self.places(&artifact.shards);
                 let names = self.names_of(&artifact.shards);
                 let predicted = &artifact.prediction.predicted;
-                let step = |(total, weights): &(f64, Vec<f64>)| (*total, pick(weights, &places, f64::NAN));
+                let step =
+                    |(total, weights): &(f64, Vec<f64>)| (*total, pick(weights, &places, f64::NAN));
                 Prediction {
                     name: attribute(input, "name").to_owned(),
                     tokens: predicted.total,
@@ -314,7 +326,10 @@ impl<'j> Gather<'j> {
         let evaluation = |&(step, tokens): &(u64, u64)| {
             let loss = |label: &DomainLabel| {
                 let held_out = self.held_out_facts.get(&label.name).map(|facts| &facts.bin);
-                let row = losses.rows.iter().find(|row| row.step == step && Some(&row.held_out) == held_out);
+                let row = losses
+                    .rows
+                    .iter()
+                    .find(|row| row.step == step && Some(&row.held_out) == held_out);
                 row.map_or(f64::NAN, |row| row.loss)
             };
             Evaluation { step, tokens, losses: self.params.domains.iter().map(loss).collect() }
@@ -400,11 +415,15 @@ fn in_words(saved: &StepsSaved, baseline: &str) -> String {
         (Some(fraction), _) => {
             let at_first = if saved.at_first_point { "at least " } else { "" };
             let percent = 100.0 * fraction;
-            format!("reaches the final mean perplexity of `{baseline}` with {at_first}{percent:.1} % fewer steps")
+            format!(
+                "reaches the final mean perplexity of `{baseline}` with {at_first}{percent:.1} % fewer steps"
+            )
         }
         (None, Some(behind)) => {
             let percent = 100.0 * behind.saved_by_baseline;
-            format!("never reaches the final mean perplexity of `{baseline}`, which is where it ends with {percent:.1} % fewer steps")
+            format!(
+                "never reaches the final mean perplexity of `{baseline}`, which is where it ends with {percent:.1} % fewer steps"
+            )
         }
         (None, None) => format!("never reaches the final mean perplexity of `{baseline}`"),
     }

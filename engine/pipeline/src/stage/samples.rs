@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mixmake_core::exec::{Failure, Job};
 use mixmake_core::event::Progress;
+use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
-use mixmake_data::corpus::{self, Block, HeldOut, OnError, SampleFiles, SamplesSpec};
 use mixmake_data::Work;
+use mixmake_data::corpus::{self, Block, HeldOut, OnError, SampleFiles, SamplesSpec};
 use mixmake_manifest::schema::{self, Domain};
 use serde_json::Value;
 
@@ -36,7 +36,10 @@ pub(super) fn add(
         inputs.push(Input {
             role: "source",
             source: Source::File(file),
-            attributes: attributes([("format", serde_json::to_value(format).unwrap_or(Value::Null))]),
+            attributes: attributes([(
+                "format",
+                serde_json::to_value(format).unwrap_or(Value::Null),
+            )]),
         });
     }
     let origins = origins(stager, domain);
@@ -54,7 +57,8 @@ pub(super) fn add(
 }
 
 fn origins(stager: &Stager<'_>, domain: &Domain) -> BTreeMap<String, String> {
-    let both = |field: &str| vec![format!("domain.{}.{field}", domain.name), format!("corpus.{field}")];
+    let both =
+        |field: &str| vec![format!("domain.{}.{field}", domain.name), format!("corpus.{field}")];
     stager.origins(&[
         ("min-chars", both("min-chars")),
         ("block", both("block")),
@@ -117,10 +121,11 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         stats: job.output(STATS),
     };
     let mut observe = |step| progress(data_progress(step));
-    let stats = corpus::extract(&sources, &spec, &out, &job.scratch, &mut observe)
-        .map_err(data_failure)?;
+    let stats =
+        corpus::extract(&sources, &spec, &out, &job.scratch, &mut observe).map_err(data_failure)?;
     Ok(Facts::from([
         ("documents".into(), stats.rows.to_string()),
+        ("malformed rows".into(), stats.problems.to_string()),
         ("training samples".into(), stats.samples_train.to_string()),
         ("held-out samples".into(), stats.samples_held_out.to_string()),
     ]))
@@ -130,8 +135,9 @@ fn sources(job: &Job) -> Result<Vec<corpus::Source>, Failure> {
     job.inputs("source")
         .map(|input| {
             let format = input.attributes.get("format").cloned().unwrap_or(Value::Null);
-            let format = serde_json::from_value(format)
-                .map_err(|error| Failure::new(format!("format of `{}`: {error}", input.path.display())))?;
+            let format = serde_json::from_value(format).map_err(|error| {
+                Failure::new(format!("format of `{}`: {error}", input.path.display()))
+            })?;
             Ok(corpus::Source { path: input.path.clone(), digest: input.digest.to_hex(), format })
         })
         .collect()

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use mixmake_core::exec::{Failure, Job};
 use mixmake_core::event::Progress;
+use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Digest, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{self, ShardFiles, ShardSpec, ShardStats};
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
@@ -63,9 +63,9 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
             attributes: Map::new(),
         });
     }
-    let outputs = [TRAIN, HELD_OUT].iter().flat_map(|split| {
-        [split.bin, split.idx, split.sidecar, split.facts].map(OutputSpec::new)
-    });
+    let outputs = [TRAIN, HELD_OUT]
+        .iter()
+        .flat_map(|split| [split.bin, split.idx, split.sidecar, split.facts].map(OutputSpec::new));
     let origins = stager.origins(&[("end-of-text", vec!["tokenizer.end-of-text".into()])]);
     stager.add(Action {
         target: format!("shards/{name}"),
@@ -83,7 +83,8 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
 /// Encoder models take a padded sample a row, so samples carry the model's special tokens and are
 /// cut to its context; decoder models take blocks of the concatenated samples.
 fn spec(stager: &Stager<'_>, end_of_text: bool) -> ShardSpec {
-    let encoders = stager.manifest.models.iter().filter(|model| model.architecture == Architecture::Bert);
+    let encoders =
+        stager.manifest.models.iter().filter(|model| model.architecture == Architecture::Bert);
     let context = encoders.map(|model| model.context).max();
     ShardSpec { end_of_text, add_special_tokens: context.is_some(), max_tokens: context }
 }
@@ -101,8 +102,9 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
             sidecar: job.output(split.sidecar),
         };
         let mut observe = |step| progress(data_progress(step));
-        let stats = tokenizer::tokenize(&samples.path, &tokenizer.path, &spec, &files, &mut observe)
-            .map_err(data_failure)?;
+        let stats =
+            tokenizer::tokenize(&samples.path, &tokenizer.path, &spec, &files, &mut observe)
+                .map_err(data_failure)?;
         let written = ShardFacts {
             bin: digest(&files.bin)?,
             idx: digest(&files.idx)?,
@@ -135,6 +137,8 @@ fn digest(path: &Path) -> Result<String, Failure> {
 }
 
 /// The one input of a role.
-pub(super) fn one<'j>(job: &'j Job, role: &str) -> Result<&'j mixmake_core::exec::JobInput, Failure> {
-    job.inputs(role).next().ok_or_else(|| Failure::new(format!("the request has no input `{role}`")))
+pub fn one<'j>(job: &'j Job, role: &str) -> Result<&'j mixmake_core::exec::JobInput, Failure> {
+    job.inputs(role)
+        .next()
+        .ok_or_else(|| Failure::new(format!("the request has no input `{role}`")))
 }

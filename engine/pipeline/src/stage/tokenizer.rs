@@ -1,7 +1,7 @@
 //! `tokenizer`: a byte-level BPE trained on the training samples of every domain, or a file.
 
-use mixmake_core::exec::{Failure, Job};
 use mixmake_core::event::Progress;
+use mixmake_core::exec::{Failure, Job};
 use mixmake_core::graph::FileId;
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{self, BpeSpec};

@@ -1,6 +1,6 @@
 //! `train/NAME` and the runs of a DDO: one training, to loss rows and a model.
 //!
-//! What enters the key is here; the work, which needs libtorch, is in `train_run`.
+//! What enters the key is here; the work, which needs libtorch, is in the binary `mixmake-trainer`.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,10 @@ pub(super) fn add_named(stager: &mut Stager<'_>, train: &Train) -> Result<Traini
     add(stager, &wanted)
 }
 
-pub(super) fn recipe<'m>(manifest: &'m schema::Manifest, name: &str) -> Result<&'m Recipe, StageError> {
+pub(super) fn recipe<'m>(
+    manifest: &'m schema::Manifest,
+    name: &str,
+) -> Result<&'m Recipe, StageError> {
     manifest.recipe(name).ok_or_else(|| super::missing(manifest, "recipe", name))
 }
 
@@ -161,11 +164,8 @@ fn origins(stager: &Stager<'_>, wanted: &Wanted<'_>) -> BTreeMap<String, String>
     let of_recipe = |field: &str| vec![format!("recipe.{recipe}.{field}")];
     let of_model = |field: &str| vec![format!("model.{model}.{field}")];
     let table = wanted.table;
-    let seed = vec![
-        format!("{table}.seed"),
-        format!("{table}.seeds"),
-        format!("recipe.{recipe}.seed"),
-    ];
+    let seed =
+        vec![format!("{table}.seed"), format!("{table}.seeds"), format!("recipe.{recipe}.seed")];
     let mut fields = vec![("seed", seed)];
     for field in ["architecture", "layers", "hidden", "heads", "context", "dropout"] {
         fields.push((field, of_model(field)));

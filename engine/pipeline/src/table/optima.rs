@@ -196,7 +196,7 @@ fn scale(row: Row, kind: Kind, floor: Option<f64>) -> Scale {
         let at = |amount: &f64| (amount / uniform - floor).abs() <= FLOOR_TOLERANCE * floor;
         amounts.iter().map(at).collect()
     };
-    Scale { at_floor: floor.map(is_floor).unwrap_or_default(), amounts, shifts: None }
+    Scale { at_floor: floor.map(is_floor).unwrap_or_default(), amounts, ..Scale::default() }
 }
 
 /// Amounts of `total` tokens from values whose sum is about `expected`.

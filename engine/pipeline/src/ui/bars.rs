@@ -51,7 +51,8 @@ impl Bars {
         bar.set_position(progress.done);
         let rate = progress.done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
         let left = progress.total.saturating_sub(progress.done) as f64 / rate.max(1e-9);
-        let note = if progress.note.is_empty() { String::new() } else { format!(", {}", progress.note) };
+        let note =
+            if progress.note.is_empty() { String::new() } else { format!(", {}", progress.note) };
         let unit = &progress.unit;
         bar.set_message(format!("{} {unit}/s, {} left{note}", amount(rate), seconds(left)));
     }
@@ -79,7 +80,10 @@ impl Display for Bars {
             Event::ActionProgress { target, progress } => self.progress(target, progress),
             Event::ActionCutOff { target, .. } => {
                 self.run.inc(1);
-                self.say(&format!("{} {target}: its inputs are as before", self.tick_mark("=", "36")));
+                self.say(&format!(
+                    "{} {target}: its inputs are as before",
+                    self.tick_mark("=", "36")
+                ));
             }
             Event::ActionFinished { target, seconds: took, .. } => {
                 self.end(target);

@@ -42,7 +42,9 @@ impl Display for Lines {
     fn show(&mut self, event: &Event) {
         match event {
             Event::RunStarted { pending, .. } => self.pending += pending,
-            Event::ActionStarted { target, .. } if self.verbose => self.say(&format!("start {target}")),
+            Event::ActionStarted { target, .. } if self.verbose => {
+                self.say(&format!("start {target}"))
+            }
             Event::ActionStarted { .. } => {}
             Event::ActionProgress { target, progress } => {
                 if self.last_progress.elapsed() >= PROGRESS_EVERY {

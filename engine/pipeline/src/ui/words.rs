@@ -6,9 +6,11 @@ pub fn seconds(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "—".into();
     }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
     let whole = seconds.round() as u64;
     match whole {
-        0..10 if seconds < 9.95 => format!("{seconds:.1} s"),
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
@@ -65,7 +67,9 @@ mod tests {
 
     #[test]
     fn amounts_read_naturally() {
-        for (value, text) in [(950.0, "950"), (12_345.0, "12.3k"), (1.2e6, "1.2M"), (3.5e11, "350B")] {
+        for (value, text) in
+            [(950.0, "950"), (12_345.0, "12.3k"), (1.2e6, "1.2M"), (3.5e11, "350B")]
+        {
             assert_eq!(amount(value), text);
         }
     }

@@ -13,11 +13,11 @@ use mixmake_train::{
     TrainFiles, TrainReport,
 };
 
-use super::mixture::OUTPUT as MIXTURE;
-use super::shards::one;
-use super::train::{CURVE, LOSSES, MODEL, MODEL_CONFIG, TrainParams, WarmUp};
-use crate::artifact::{self, LossRow, Losses, MixtureArtifact, ShardFacts, TrainedPart};
-use crate::runner::Facts;
+use mixmake::artifact::{self, LossRow, Losses, MixtureArtifact, ShardFacts, TrainedPart};
+use mixmake::runner::Facts;
+use mixmake::stage::mixture::OUTPUT as MIXTURE;
+use mixmake::stage::shards::one;
+use mixmake::stage::train::{CURVE, LOSSES, MODEL, MODEL_CONFIG, TrainParams, WarmUp};
 
 type Shard = mixmake_shards::Shard<Map>;
 
@@ -33,16 +33,21 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
     let held_out_facts = held_out_facts(job)?;
     let config = config(job, &params, &drawn, &held_out_facts)?;
 
-    let shards = drawn.shards.iter().map(|facts| open(job, "shard", facts)).collect::<Result<Vec<_>, _>>()?;
-    let order = Order::new(&drawn.mixture).map_err(|error| Failure::new(format!("{MIXTURE}: {error}")))?;
+    let shards = drawn
+        .shards
+        .iter()
+        .map(|facts| open(job, "shard", facts))
+        .collect::<Result<Vec<_>, _>>()?;
+    let order =
+        Order::new(&drawn.mixture).map_err(|error| Failure::new(format!("{MIXTURE}: {error}")))?;
     let data = Drawn::new(&drawn.mixture, &order, &shards, params.epochs);
 
-    let held_out_shards =
-        held_out_facts.iter().map(|facts| open(job, "held-out-shard", facts)).collect::<Result<Vec<_>, _>>()?;
-    let held_out_sets: Vec<_> = held_out_shards
+    let held_out_shards = held_out_facts
         .iter()
-        .map(|shard| Whole { shard, unit: drawn.mixture.unit })
-        .collect();
+        .map(|facts| open(job, "held-out-shard", facts))
+        .collect::<Result<Vec<_>, _>>()?;
+    let held_out_sets: Vec<_> =
+        held_out_shards.iter().map(|shard| Whole { shard, unit: drawn.mixture.unit }).collect();
     let held_out: Vec<_> = held_out_sets
         .iter()
         .zip(&held_out_facts)
@@ -140,14 +145,17 @@ fn special_tokens(job: &Job) -> Result<SpecialTokens, Failure> {
     let json: serde_json::Value = artifact::read(path)?;
     let added = json.get("added_tokens").and_then(serde_json::Value::as_array);
     let id = |name: &str| {
-        let is_it = |token: &&serde_json::Value| token.get("content").and_then(|c| c.as_str()) == Some(name);
+        let is_it = |token: &&serde_json::Value| {
+            token.get("content").and_then(|c| c.as_str()) == Some(name)
+        };
         let token = added?.iter().find(is_it)?;
         token.get("id")?.as_u64().and_then(|id| u32::try_from(id).ok())
     };
     let (mask, pad) = (id("[MASK]"), id("[PAD]"));
     if mask.is_none() || pad.is_none() {
         let message = format!("`{}` has no `[MASK]` and `[PAD]` tokens", path.display());
-        return Err(Failure::new(message).hint("`architecture = \"bert\"` needs a tokenizer such as bert-base-uncased's"));
+        return Err(Failure::new(message)
+            .hint("`architecture = \"bert\"` needs a tokenizer such as bert-base-uncased's"));
     }
     let others = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"].iter().filter_map(|name| id(name)).collect();
     Ok(SpecialTokens { mask, pad, others })
@@ -175,7 +183,8 @@ impl Sequences for Drawn<'_> {
 
     fn read(&self, index: u64, buffer: &mut Vec<i64>) {
         buffer.clear();
-        let epoch = usize::try_from(index / self.per_epoch.max(1)).ok().and_then(|at| self.epochs.get(at));
+        let epoch =
+            usize::try_from(index / self.per_epoch.max(1)).ok().and_then(|at| self.epochs.get(at));
         if let Some(epoch) = epoch {
             let (part, unit) = epoch.locate(index % self.per_epoch);
             read_unit(&self.shards[part], self.mixture.unit, unit, buffer);
@@ -225,11 +234,17 @@ fn observer<'p>(
     let mut last: Option<Instant> = None;
     move |step| {
         if let mixmake_train::Progress::Stepped { steps, point } = step {
-            let due = last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) || point.step == *steps;
+            let due =
+                last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) || point.step == *steps;
             if due {
                 last = Some(Instant::now());
                 let note = format!("step {}/{steps} loss {:.3}", point.step, point.loss);
-                progress(Progress { done: point.tokens.min(total), total, unit: "tokens".into(), note });
+                progress(Progress {
+                    done: point.tokens.min(total),
+                    total,
+                    unit: "tokens".into(),
+                    note,
+                });
             }
         }
         ControlFlow::Continue(())

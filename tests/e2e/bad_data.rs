@@ -1,0 +1,164 @@
+//! Broken text: `run` fails with the file and the row, keeps what is whole, and counts what it was
+//! told to leave out.
+
+use crate::corpus::{documents, json_lines, parquet, zstd};
+use crate::harness::{Outcome, Workspace};
+
+const MANIFEST: &str = r#"
+[corpus]
+min-chars = 5
+block = "whole"
+held-out = 2
+[domain.good]
+files = "good.jsonl"
+[domain.bad]
+files = "bad.*"
+[tokenizer]
+train = "bpe"
+vocabulary = 300
+"#;
+
+fn workspace(file: &str, content: impl AsRef<[u8]>) -> Workspace {
+    let workspace = Workspace::with_manifest(MANIFEST);
+    workspace.write("good.jsonl", json_lines(&documents("abcde", 10)));
+    workspace.write(file, content);
+    workspace
+}
+
+fn failures(outcome: &Outcome) -> Vec<(String, String)> {
+    let events = outcome.events();
+    let failed = events.iter().filter(|event| event["event"] == "action-failed");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    failed.map(|event| (text(&event["target"]), text(&event["message"]))).collect()
+}
+
+/// Runs and expects one failure, of the bad domain, with `words` in its message.
+fn check(what: &str, file: &str, content: impl AsRef<[u8]>, words: &[&str]) {
+    let workspace = workspace(file, content);
+    let outcome = workspace.run_any(&["-k", "samples/*"]).expect(1);
+    let failures = failures(&outcome);
+    assert_eq!(failures.len(), 1, "{what}: {failures:?}");
+    let (target, message) = &failures[0];
+    assert_eq!(target, "samples/bad", "{what}");
+    for word in words {
+        assert!(message.contains(word), "{what}: no `{word}` in {message}");
+    }
+    assert_eq!(outcome.ran(), ["samples/good".to_owned()].into(), "{what}: the other is kept");
+    assert!(workspace.path("out/samples/good/train.arrow").exists(), "{what}");
+    assert!(!workspace.path("out/samples/bad/train.arrow").exists(), "{what}");
+    assert!(workspace.results().keys().all(|name| !name.starts_with("samples/bad")), "{what}");
+    // Nothing that failed is remembered as done.
+    let again = workspace.run_any(&["samples/*"]).expect(1);
+    assert!(again.ran().is_empty(), "{what}");
+}
+
+fn good_rows(count: usize) -> Vec<String> {
+    documents("fghij", count as u64).iter().map(|text| json_lines([text])).collect()
+}
+
+#[test]
+fn failures_name_the_file_and_the_row() {
+    let rows = good_rows(6);
+    let with = |row: &str| [rows[..3].concat(), format!("{row}\n"), rows[3..].concat()].concat();
+    check(
+        "malformed JSON",
+        "bad.jsonl",
+        with("{\"text\": \"never clo"),
+        &["bad.jsonl:4", "JSON", "on-error"],
+    );
+    check("no object", "bad.jsonl", with("[1, 2]"), &["bad.jsonl:4"]);
+    check("another type", "bad.jsonl", with("{\"text\": 7}"), &["bad.jsonl:4", "text"]);
+    check(
+        "no text column in a row",
+        "bad.jsonl",
+        with("{\"body\": \"words\"}"),
+        &["bad.jsonl:4", "`text`"],
+    );
+    check("two bad rows", "bad.jsonl", with("{}\n{}"), &["2 rows", "bad.jsonl:4", "bad.jsonl:5"]);
+    let mut bytes = with("{\"text\": \"words ? words\"}").into_bytes();
+    let place = bytes.iter().position(|byte| *byte == b'?').expect("there");
+    bytes[place] = 0xff;
+    check("invalid UTF-8", "bad.jsonl", &bytes, &["bad.jsonl:4", "UTF-8"]);
+    check(
+        "invalid UTF-8 in a plain file",
+        "bad.txt",
+        b"words \xff\xfe words",
+        &["bad.txt", "UTF-8"],
+    );
+}
+
+#[test]
+fn failures_of_whole_files_name_them() {
+    let rows = good_rows(30).concat();
+    let whole = zstd(&rows);
+    check(
+        "a truncated .zst",
+        "bad.jsonl.zst",
+        &whole[..whole.len() / 2],
+        &["bad.jsonl.zst", "truncated"],
+    );
+    check("not zstd at all", "bad.jsonl.zst", "words", &["bad.jsonl.zst"]);
+    let table = parquet(&documents("fghij", 5));
+    check("a truncated Parquet file", "bad.parquet", &table[..table.len() - 9], &["bad.parquet"]);
+    check("an empty file", "bad.jsonl", "", &["no document"]);
+    check(
+        "only short documents",
+        "bad.jsonl",
+        "{\"text\":\"hi\"}\n",
+        &["no document is left of 1 rows", "1 by `min-chars`"],
+    );
+}
+
+#[test]
+fn a_parquet_file_without_the_column_says_so() {
+    let workspace = workspace("bad.parquet", parquet(&documents("fghij", 9)));
+    let outcome = workspace.run_any(&["samples/bad", "--set", "domain.bad.text=body"]).expect(1);
+    let failures = failures(&outcome);
+    assert!(
+        failures[0].1.contains("bad.parquet") && failures[0].1.contains("`body`"),
+        "{failures:?}"
+    );
+}
+
+#[test]
+fn skipped_rows_are_counted_and_located() {
+    let rows = good_rows(8);
+    let content = [rows[..3].concat(), "{\"text\":\n{}\n".into(), rows[3..].concat()].concat();
+    let workspace = workspace("bad.jsonl", content);
+    workspace.edit("files = \"bad.*\"", "files = \"bad.*\"\non-error = \"skip\"");
+    workspace.run(&["samples/*"]);
+    let stats: serde_json::Value =
+        serde_json::from_str(&workspace.read("out/samples/bad/stats.json")).expect("JSON");
+    assert_eq!(
+        (stats["rows"].as_u64(), stats["problems"].as_u64()),
+        (Some(10), Some(2)),
+        "{stats}"
+    );
+    let kept = stats["documents-train"].as_u64().zip(stats["documents-held-out"].as_u64());
+    assert_eq!(kept, Some((6, 2)), "{stats}");
+    let located = stats["problem-examples"].as_array().expect("a list");
+    assert_eq!(
+        located.iter().map(|each| each["row"].as_u64()).collect::<Vec<_>>(),
+        [Some(4), Some(5)]
+    );
+
+    let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
+    assert!(log.contains("malformed rows: 2"), "{log}");
+    let log = workspace.mixmake(&["log", "samples/good"]).expect(0).stdout;
+    assert!(log.contains("malformed rows: 0"), "{log}");
+}
+
+/// Without `-k` nothing more starts after a failure; what depends on it never does.
+#[test]
+fn what_depends_on_a_failure_does_not_run() {
+    let workspace = workspace("bad.jsonl", "{");
+    for flags in [&[][..], &["-k"]] {
+        let outcome = workspace.run_any(flags).expect(1);
+        assert!(!outcome.ran().contains("tokenizer") && !outcome.ran().contains("shards/bad"));
+        let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
+        assert!(log.contains("bad.jsonl:1"), "{log}");
+    }
+    workspace.write("bad.jsonl", good_rows(9).concat());
+    let ran = workspace.run(&[]).ran();
+    assert!(!ran.contains("samples/good") && ran.contains("shards/bad"), "mended: {ran:?}");
+}

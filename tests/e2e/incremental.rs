@@ -1,0 +1,115 @@
+//! Changing a manifest or a file: what runs again, what is cut off, and what `why` says.
+
+use crate::harness::set;
+use crate::study;
+
+#[test]
+fn a_second_run_does_nothing_and_says_so() {
+    let workspace = study::built();
+    let outcome = workspace.mixmake(&["run"]).expect(0);
+    let outcome = outcome.says(&["up to date", "nothing to do"]);
+    assert_eq!(outcome.stdout, "");
+    workspace.mixmake(&["plan", "--exit-code"]).expect(0);
+}
+
+#[test]
+fn a_rule_that_drops_nothing_is_cut_off() {
+    let workspace = study::built();
+    let before = workspace.results();
+    workspace.edit("min-chars = 101", "min-chars = 102");
+    let outcome = workspace.run(&[]);
+    outcome.ran_exactly(&["samples/alpha"]);
+    assert!(outcome.cut_off().contains("shards/alpha"), "{:?}", outcome.cut_off());
+    assert_eq!(workspace.results(), before);
+
+    workspace.edit("min-chars = 102", "min-chars = 101");
+    let outcome = workspace.run(&[]);
+    outcome.ran_exactly(&[]);
+}
+
+#[test]
+fn a_rule_that_drops_documents_redoes_what_depends_on_them_only() {
+    let workspace = study::built();
+    let expected = workspace.results();
+    workspace.edit("files = \"gamma/*.parquet\"", "files = \"gamma/*.parquet\"\nmin-chars = 400");
+    let outcome = workspace.run(&["train/uniform"]);
+    let ran = outcome.ran();
+    assert!(ran.contains("samples/gamma"), "{ran:?}");
+    assert!(!ran.contains("samples/alpha") && !ran.contains("samples/beta"), "{ran:?}");
+    // The domain is only evaluated on: no mixture draws from it.
+    if !ran.contains("tokenizer") {
+        assert_eq!(ran, set(&["samples/gamma", "shards/gamma", "train/uniform"]));
+    }
+    workspace.edit("\nmin-chars = 400", "");
+    workspace.run(&[]).ran_exactly(&[]);
+    assert_eq!(workspace.results(), expected, "undone");
+}
+
+#[test]
+fn a_learning_rate_redoes_trainings_and_what_reads_them() {
+    let workspace = study::built();
+    let before = workspace.results();
+    workspace.edit("learning-rate = 3e-3", "learning-rate = 2e-3");
+    workspace.mixmake(&["plan", "--exit-code"]).expect(4);
+    workspace.run(&["train/uniform"]).ran_exactly(&["train/uniform"]);
+    let after = workspace.results();
+    let name = "train/uniform/losses.json";
+    assert_ne!(after[name], before[name]);
+
+    workspace.edit("learning-rate = 2e-3", "learning-rate = 3e-3");
+    workspace.run(&[]).ran_exactly(&[]);
+    assert_eq!(workspace.results(), before, "undone");
+}
+
+/// Another weight of a fixed mixture redoes that mixture and its training.
+#[test]
+fn a_file_that_changes_redoes_its_domain() {
+    let workspace = study::built();
+    let text = workspace.read("alpha/05.txt");
+    workspace.write("alpha/05.txt", text.replacen(' ', "  ", 1));
+    let outcome = workspace.run(&["samples/*"]);
+    outcome.ran_exactly(&["samples/alpha"]);
+    // Touching a file changes nothing: its content is what counts.
+    workspace.write("alpha/06.txt", workspace.read("alpha/06.txt"));
+    workspace.run(&["samples/*"]).ran_exactly(&[]);
+    let why = workspace.mixmake(&["why", "samples/alpha"]).expect(0);
+    assert!(why.stdout.contains("alpha/05.txt"), "{}", why.stdout);
+    assert!(!why.stdout.contains("alpha/06.txt"), "{}", why.stdout);
+}
+
+#[test]
+fn why_names_the_field_its_values_and_its_line() {
+    let workspace = study::built();
+    workspace.edit("learning-rate = 3e-3", "learning-rate = 2e-3");
+    let manifest = workspace.read("mixmake.toml");
+    let line =
+        1 + manifest.lines().position(|line| line.starts_with("learning-rate")).expect("there");
+    for target in ["train/uniform", "report"] {
+        let why = workspace.mixmake(&["why", target]).expect(0).stdout;
+        for words in
+            ["0.003", "0.002", "recipe.quick.learning-rate", &format!("mixmake.toml:{line}")]
+        {
+            assert!(why.contains(words), "{target}: no `{words}` in\n{why}");
+        }
+    }
+    let why = workspace.mixmake(&["why", "--json", "train/uniform"]).expect(0).json();
+    let change = &why[0]["changes"][0];
+    assert_eq!(why[0]["changes"].as_array().map(Vec::len), Some(1), "{why}");
+    assert_eq!(change["path"], "learning-rate");
+    assert_eq!((change["old"].as_str(), change["new"].as_str()), (Some("0.003"), Some("0.002")));
+
+    // What it last ran for is known after the run, too.
+    workspace.run(&["train/uniform"]);
+    let why = workspace.mixmake(&["why", "train/uniform"]).expect(0).stdout;
+    assert!(why.contains("up to date") && why.contains("0.003 -> 0.002"), "{why}");
+}
+
+#[test]
+fn the_announcement_says_how_much_and_why_before_any_work() {
+    let workspace = study::built();
+    workspace.edit("learning-rate = 3e-3", "learning-rate = 2e-3");
+    let outcome = workspace.mixmake(&["run", "-n"]).expect(0);
+    assert!(outcome.stdout.contains("recipe.quick.learning-rate"), "{}", outcome.stdout);
+    let outcome = workspace.mixmake(&["run", "train/uniform"]).expect(0);
+    outcome.says(&["1 action to run", "learning-rate: 0.003 -> 0.002", "1 action ran"]);
+}

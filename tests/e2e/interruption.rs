@@ -1,0 +1,46 @@
+//! Ctrl-C: exit 130, what is finished is kept, and the next run goes on from there.
+
+use rustix::process::Signal;
+
+use crate::study;
+
+#[test]
+fn an_interrupted_run_keeps_what_is_finished() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let workspace = study::fresh();
+        let mut running = workspace.start(&["run", "--json", "-j", "1"]);
+        running.wait_for_event(|event| {
+            event["event"] == "action-started" && event["target"] == "shards/beta"
+        });
+        running.signal(signal);
+        let outcome = running.wait().expect(130);
+        assert!(!outcome.ran().contains("train/uniform"));
+
+        let finished =
+            ["samples/alpha", "samples/beta", "samples/gamma", "tokenizer", "shards/alpha"];
+        let links = |target: &str| workspace.path("out").join(target).exists();
+        assert!(finished.iter().all(|target| links(target)), "what is finished is shown in `out`");
+        let ran = workspace.run(&["shards/*"]).ran();
+        assert!(finished.iter().all(|target| !ran.contains(*target)), "{ran:?} ran again");
+        assert!(ran.contains("shards/gamma"), "{ran:?}");
+    }
+}
+
+/// No child goes on alone when its run is killed.
+#[test]
+fn a_killed_run_leaves_no_child_behind() {
+    let workspace = study::fresh();
+    let mut running = workspace.start(&["run", "--json"]);
+    running.wait_for_event(|event| {
+        event["event"] == "action-started" && event["target"] == "samples/alpha"
+    });
+    running.signal(Signal::KILL);
+    running.wait();
+    let store = workspace.store().to_string_lossy().into_owned();
+    crate::harness::eventually("its children end", || {
+        let processes = std::fs::read_dir("/proc").expect("a process table").filter_map(Result::ok);
+        let mut lines =
+            processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        !lines.any(|line| String::from_utf8_lossy(&line).contains(&store))
+    });
+}

@@ -1,0 +1,23 @@
+//! End-to-end tests: each drives the binary as a user would, on text written for it, and says what
+//! must have run, what must not, and what must be said.
+//!
+//! They know the command line, the manifest, the layout of `out/` and the lock file; nothing of the crates.
+
+mod bad_data;
+mod corpus;
+mod determinism;
+mod garbage;
+mod harness;
+mod incremental;
+mod interruption;
+mod key_fields;
+mod key_strangers;
+mod leaks;
+mod locked;
+mod planning;
+mod real_corpora;
+mod shipped;
+mod store_damage;
+mod store_sharing;
+mod study;
+mod verbs;
