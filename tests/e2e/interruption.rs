@@ -1,4 +1,4 @@
-//! Ctrl-C: exit 130, what is finished is kept, and the next run goes on from there.
+//! Ctrl-C: exit 130 (143 by SIGTERM), what is finished is kept, and the next run goes on from there.
 
 use rustix::process::Signal;
 
@@ -6,14 +6,14 @@ use crate::study;
 
 #[test]
 fn an_interrupted_run_keeps_what_is_finished() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let workspace = study::fresh();
         let mut running = workspace.start(&["run", "--json", "-j", "1"]);
         running.wait_for_event(|event| {
             event["event"] == "action-started" && event["target"] == "shards/beta"
         });
         running.signal(signal);
-        let outcome = running.wait().expect(130);
+        let outcome = running.wait().expect(code);
         assert!(!outcome.ran().contains("train/uniform"));
 
         let finished =

@@ -36,8 +36,10 @@ struct Planned {
     waiting: BTreeSet<String>,
 }
 
-fn plan(workspace: &Workspace, setting: &str) -> Planned {
-    let plan = workspace.mixmake(&["plan", "--json", "--set", setting]).expect(0).json();
+fn plan(workspace: &Workspace, settings: &str) -> Planned {
+    let settings = settings.split(" & ").flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<_> = ["plan", "--json"].into_iter().chain(settings).collect();
+    let plan = workspace.mixmake(&arguments).expect(0).json();
     let of_state = |state: &str| -> BTreeSet<String> {
         let actions = plan["actions"].as_array().expect("a list").iter();
         let found = actions.filter(|action| action["state"] == state);
@@ -46,7 +48,7 @@ fn plan(workspace: &Workspace, setting: &str) -> Planned {
     Planned { keyed: of_state("runs"), waiting: of_state("waits") }
 }
 
-/// The table: a setting, the families whose keys it changes, and those that wait for them.
+/// The table: settings, the families whose keys it changes, and those that wait for them.
 #[rustfmt::skip]
 const FIELDS: [(&str, &[&str], &[&str]); 36] = [
     ("corpus.block-chars=90",            &["samples"], BELOW_SAMPLES),
@@ -78,7 +80,7 @@ const FIELDS: [(&str, &[&str], &[&str]); 36] = [
     ("ddo.small.factors=[3, 0.5]",       &["mixture/ddo"], &["runs", "ddo", "autoscale", "mixture/train", "train", "report"]),
     ("ddo.small.total=fixed",            &["mixture/ddo"], &["runs", "ddo", "autoscale", "mixture/train", "train", "report"]),
     ("ddo.small.floor=0.3",              &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
-    ("ddo.small.objective=cross-entropy",&["ddo"], &["autoscale", "mixture/train", "train", "report"]),
+    ("ddo.small.objective=cross-entropy & ddo.medium.objective=cross-entropy", &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
     ("autoscale.large.law=shifted",      &["autoscale"], &["mixture/train", "train", "report"]),
     ("autoscale.large.mode=stepping",    &["autoscale"], &["mixture/train", "train", "report"]),
     ("autoscale.large.tokens=7k",        &["autoscale"], &["mixture/train", "train", "report"]),

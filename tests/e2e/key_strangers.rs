@@ -69,7 +69,7 @@ fn the_place_of_the_workspace_and_of_the_store() {
     let mut moved = study::built();
     let lock = moved.read("mixmake.lock");
 
-    let place = moved.path("../moved");
+    let place = moved.folder.with_file_name("moved");
     fs::rename(&moved.folder, &place).expect("moved");
     moved.folder = place;
     moved.run(&[]).ran_exactly(&[]);

@@ -60,7 +60,7 @@ fn the_splits_share_no_text() {
 #[test]
 fn copies_of_a_document_are_on_one_side() {
     let workspace = Workspace::with_manifest(
-        "[corpus]\nmin-chars = 10\nblock = \"every\"\nblock-chars = 100\nheld-out = \"30%\"\n[domain.words]\nfiles = \"*.jsonl\"\n",
+        "[corpus]\nmin-chars = 10\nblock = \"every\"\nblock-chars = 100\nheld-out = \"30%\"\n[domain.words]\nfiles = \"*.jsonl\"\n[tokenizer]\ntrain = \"bpe\"\nvocabulary = 300\n",
     );
     let documents = documents("abcde", 60);
     for copy in 0..3 {
@@ -99,7 +99,7 @@ fn more_text_moves_no_document_across() {
     let documents = documents("abcde", 80);
     let split = |count: usize| {
         let workspace = Workspace::with_manifest(
-            "[corpus]\nmin-chars = 10\nblock = \"whole\"\nheld-out = \"25%\"\n[domain.words]\nfiles = \"*.jsonl\"\n",
+            "[corpus]\nmin-chars = 10\nblock = \"whole\"\nheld-out = \"25%\"\n[domain.words]\nfiles = \"*.jsonl\"\n[tokenizer]\ntrain = \"bpe\"\nvocabulary = 300\n",
         );
         workspace.write("words.jsonl", json_lines(&documents[..count]));
         workspace.run(&["samples/words"]);

@@ -29,8 +29,8 @@ fn redpajama_with_the_tokenizer_of_gpt2_to_a_report() {
 [corpus]
 min-chars = 1000
 block-chars = 1000
-held-out = 10
-max-documents = 200
+held-out = 3
+max-documents = 100
 [domain.wikipedia]
 files = "{data}/redpajama/wikipedia/part-00[01].jsonl.zst"
 where = {{ "meta.language" = "en" }}
@@ -39,6 +39,7 @@ files = "{data}/redpajama/stackexchange/part-000.jsonl.zst"
 [domain.github]
 files = "{data}/redpajama/github/part-000.jsonl.zst"
 block = "random"
+train = false
 [tokenizer]
 file = "{data}/tokenizers/gpt2/tokenizer.json"
 [model.tiny]
@@ -46,29 +47,29 @@ architecture = "gpt2"
 layers = 1
 hidden = 16
 heads = 2
-context = 64
+context = 32
 [recipe.quick]
 model = "tiny"
 learning-rate = 3e-3
-batch-tokens = 1024
+batch-tokens = 512
 evaluations = 1
 [ddo.small]
 recipe = "quick"
-tokens = "4k"
+tokens = "2k"
 [ddo.medium]
 recipe = "quick"
-tokens = "8k"
+tokens = "4k"
 [autoscale.large]
 from = ["small", "medium"]
-tokens = "16k"
+tokens = "6k"
 [train.uniform]
 mixture = "uniform"
 recipe = "quick"
-tokens = "16k"
+tokens = "6k"
 [train.predicted]
 mixture = "autoscale.large"
 recipe = "quick"
-tokens = "16k"
+tokens = "6k"
 [report]
 trains = ["predicted", "uniform"]
 baseline = "uniform"
@@ -81,7 +82,7 @@ baseline = "uniform"
     for domain in ["wikipedia", "stackexchange", "github"] {
         let stats = stats(&workspace, domain);
         assert_eq!(stats["problems"], 0, "{domain}: {stats}");
-        assert_eq!(stats["samples-held-out"], 10, "{domain}: {stats}");
+        assert_eq!(stats["samples-held-out"], 3, "{domain}: {stats}");
         assert!(stats["dropped"]["min-chars"].as_u64() > Some(0), "{domain}: {stats}");
     }
     workspace.run(&[]);

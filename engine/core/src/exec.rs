@@ -142,9 +142,15 @@ pub fn execute(
         return Ok(Executed { result, ran: false });
     }
     check_inputs(store, &request)?;
-    let job = prepare(store, &request)?;
+    let job = prepare(store, &request, &holder)?;
     let started = (SystemTime::now(), Instant::now());
-    let facts = runner.run(&job, progress)?;
+    let outcome = runner.run(&job, progress);
+    // A process that was stopped for longer than a lease lasts may have been replaced meanwhile.
+    if let Some(other) = lease.lost_to()? {
+        files::remove_all(&job.outputs)?;
+        return Err(ExecError::Held(other));
+    }
+    let facts = outcome?;
     check_files_unchanged(&request)?;
     let outputs = commit(store, &request, &job)?;
     let receipt = receipt(started, program, facts);
@@ -208,9 +214,12 @@ fn check_inputs(store: &Store, request: &Request) -> Result<(), ExecError> {
     Ok(())
 }
 
-fn prepare(store: &Store, request: &Request) -> Result<Job, ExecError> {
+/// Each holder writes to a folder of its own, so that one which lost its lease cannot touch what
+/// its successor writes; the scratch folder is shared, for checkpoints.
+fn prepare(store: &Store, request: &Request, holder: &Holder) -> Result<Job, ExecError> {
     let work = store.work_path(request.key);
-    let (outputs, scratch) = (work.join("out"), work.join("scratch"));
+    let own = format!("out-{}-{}-{}", holder.host, holder.pid, holder.process_start);
+    let (outputs, scratch) = (work.join(own), work.join("scratch"));
     files::remove_all(&outputs)?;
     for folder in [&outputs, &scratch] {
         fs::create_dir_all(folder).at("create the folder", folder)?;

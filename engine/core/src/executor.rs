@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -145,7 +146,7 @@ impl LocalExecutor<'_> {
         if cancel.is_set() && !status.success() {
             return Err(Ended::Interrupted);
         }
-        self.conclude(key, last, &status.to_string())
+        self.conclude(key, last, status)
     }
 
     fn spawn(&self, key: Key, work: &Work) -> Result<Child, Ended> {
@@ -168,7 +169,7 @@ impl LocalExecutor<'_> {
         &self,
         key: Key,
         last: Option<ChildMessage>,
-        status: &str,
+        status: ExitStatus,
     ) -> Result<Executed, Ended> {
         Err(Ended::Exec(match last {
             Some(ChildMessage::Done { ran }) => {
@@ -184,9 +185,11 @@ impl LocalExecutor<'_> {
             }
             Some(ChildMessage::Progress { .. }) | None => {
                 let message = format!("its process ended without a word ({status})");
-                let hint =
-                    "a signal 9 here is often the kernel out of memory; see its log".to_owned();
-                ExecError::Failed(Failure { message, hint: Some(hint) })
+                let hint = match status.signal() {
+                    Some(9) => "the kernel may have run out of memory, or somebody killed it",
+                    _ => "its log says more; this should not happen, please report it",
+                };
+                Failure::new(message).hint(hint).into()
             }
         }))
     }

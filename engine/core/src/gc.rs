@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::digest::{Digest, Key};
 use crate::exec::folder_bytes;
 use crate::files::{self, FileError};
 use crate::lease;
 use crate::memory;
-use crate::record::{self, ActionResult, Request};
+use crate::record::{self, ActionResult};
 use crate::store::Store;
+
+/// Longer than any write of a small file takes.
+const WRITE_TIME: Duration = Duration::from_secs(3600);
 
 /// One thing that may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +24,13 @@ pub struct Garbage {
 }
 
 /// Everything that may go: results whose key no workspace remembers (current or one before) and
-/// that hold no kept output, the objects only they reach, and folders of actions nobody runs.
+/// that hold no kept output, the objects only they reach (none while an action runs), and folders
+/// of actions that nobody runs or wanted.
 pub fn find(store: &Store) -> Result<Vec<Garbage>, FileError> {
-    let remembered: HashSet<Key> = memory::remembered_keys(store)?.into_iter().collect();
+    // Listed before the results: an object whose result is written meanwhile is not on this list.
+    let objects = store.list("objects")?;
+    let mut remembered: HashSet<Key> = memory::remembered_keys(store)?.into_iter().collect();
+    remembered.extend(memory::wanted_keys(store)?);
     let mut reachable: HashSet<Digest> = HashSet::new();
     let mut garbage = Vec::new();
     for (name, path) in store.list("results")? {
@@ -38,13 +46,28 @@ pub fn find(store: &Store) -> Result<Vec<Garbage>, FileError> {
             }
         }
     }
-    reachable.extend(digests_in_use(store)?);
-    for (name, path) in store.list("objects")? {
+    // What runs now may be about to commit an object that is already there: none goes meanwhile.
+    let objects = if is_busy(store)? { Vec::new() } else { objects };
+    for (name, path) in objects {
         if name.parse().is_ok_and(|digest| !reachable.contains(&digest)) {
             garbage.push(weigh(path));
         }
     }
     garbage.extend(abandoned(store, &remembered)?);
+    garbage.extend(leftovers(store)?);
+    Ok(garbage)
+}
+
+/// Temporary files of writers that were killed: a write takes seconds, these are hours old.
+fn leftovers(store: &Store) -> Result<Vec<Garbage>, FileError> {
+    let mut garbage = Vec::new();
+    for kind in ["results", "requests"] {
+        let is_old = |path: &PathBuf| {
+            let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+            modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > WRITE_TIME)
+        };
+        garbage.extend(store.temporaries(kind)?.into_iter().filter(is_old).map(weigh));
+    }
     Ok(garbage)
 }
 
@@ -58,20 +81,14 @@ fn read_result(path: &std::path::Path) -> Result<Option<ActionResult>, FileError
     Ok(record::decode(&bytes).ok())
 }
 
-/// Inputs of actions that hold a lease now.
-fn digests_in_use(store: &Store) -> Result<Vec<Digest>, FileError> {
-    let mut digests = Vec::new();
-    for (name, path) in store.list("leases")? {
-        let Ok(key) = name.parse::<Key>() else { continue };
-        if lease::is_held(&path)?.is_none() {
-            continue;
-        }
-        let bytes = files::read_if_present(&store.request_path(key))?.unwrap_or_default();
-        if let Ok(request) = record::decode::<Request>(&bytes) {
-            digests.extend(request.inputs.into_iter().map(|input| input.digest));
+/// Whether an action runs now.
+pub fn is_busy(store: &Store) -> Result<bool, FileError> {
+    for (_, path) in store.list("leases")? {
+        if lease::is_held(&path)?.is_some() {
+            return Ok(true);
         }
     }
-    Ok(digests)
+    Ok(false)
 }
 
 /// Working folders, requests and logs of actions that nobody runs and no workspace remembers.

@@ -1,9 +1,13 @@
 //! Leases: one process at a time runs an action, without a lock that could outlive it.
 //!
-//! A lease is a file created with `O_EXCL` (atomic on NFS too) that says who holds it; the holder touches it
+//! A lease is a file made by a hard link (atomic on NFS too) that says who holds it; the holder touches it
 //! every few seconds. One that was not touched for [`EXPIRY`], or whose holder was a process of
-//! this machine that is gone, may be taken over. A take-over that loses a race costs work done
-//! twice, never wrong results: results are written atomically under a key that decides them.
+//! this machine that is gone, may be taken over. Machines that share a store must agree on the
+//! time within that span.
+//!
+//! A take-over that loses a race costs work done twice, never wrong results: every holder writes
+//! to a folder of its own, asks before it commits whether the lease is still its own, and results
+//! are written atomically under a key that decides them.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -56,6 +60,7 @@ fn process_start(pid: u32) -> Option<u64> {
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
+    holder: Holder,
     released: Arc<AtomicBool>,
     heart: Option<JoinHandle<()>>,
 }
@@ -66,26 +71,36 @@ impl Lease {
         files::ensure_parent(path)?;
         for _ in 0..3 {
             if create(path, holder)? {
-                return Ok(Ok(Self::keep_alive(path)));
+                return Ok(Ok(Self::keep_alive(path, holder)));
             }
             match read(path)? {
                 Some((present, age)) if !present.is_gone() && age < EXPIRY => {
                     return Ok(Err(present));
                 }
-                Some(_) => take_away(path)?,
+                Some((present, _)) => take_away(path, &present)?,
                 None => {}
             }
         }
         Ok(Err(read(path)?.map_or_else(|| holder.clone(), |(present, _)| present)))
     }
 
-    fn keep_alive(path: &Path) -> Self {
+    fn keep_alive(path: &Path, holder: &Holder) -> Self {
         let released = Arc::new(AtomicBool::new(false));
         let heart = std::thread::spawn({
-            let (path, released) = (path.to_owned(), Arc::clone(&released));
-            move || beat(&path, &released)
+            let (path, holder, released) = (path.to_owned(), holder.clone(), Arc::clone(&released));
+            move || beat(&path, &holder, &released)
         });
-        Self { path: path.to_owned(), released, heart: Some(heart) }
+        Self { path: path.to_owned(), holder: holder.clone(), released, heart: Some(heart) }
+    }
+
+    /// Who has the lease now, if it is no longer this holder.
+    pub fn lost_to(&self) -> Result<Option<Holder>, FileError> {
+        let present = read(&self.path)?.map(|(holder, _)| holder);
+        Ok(match present {
+            Some(present) if present == self.holder => None,
+            Some(other) => Some(other),
+            None => Some(unknown()),
+        })
     }
 }
 
@@ -96,22 +111,51 @@ impl Drop for Lease {
             heart.thread().unpark();
             let _ = heart.join();
         }
-        let _ = fs::remove_file(&self.path);
+        if is_own(&self.path, &self.holder) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
-fn beat(path: &Path, released: &AtomicBool) {
+fn is_own(path: &Path, holder: &Holder) -> bool {
+    read(path).is_ok_and(|present| present.is_some_and(|(present, _)| present == *holder))
+}
+
+fn beat(path: &Path, holder: &Holder, released: &AtomicBool) {
     while !released.load(Ordering::Relaxed) {
         std::thread::park_timeout(HEARTBEAT);
-        let touched = OpenOptions::new().append(true).open(path);
-        let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        if is_own(path, holder) {
+            let touched = OpenOptions::new().append(true).open(path);
+            let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        }
     }
 }
 
+/// A holder of which nothing can be read (yet).
+fn unknown() -> Holder {
+    Holder { host: "unknown".into(), pid: 0, process_start: 0, target: String::new() }
+}
+
+/// Makes the lease, whole from its first instant: a hard link to a finished file, which fails if
+/// the name is taken (on NFS too).
 fn create(path: &Path, holder: &Holder) -> Result<bool, FileError> {
     let text = serde_json::to_vec(holder).map_err(io::Error::from).at("encode", path)?;
+    let own = format!("new-{}-{}-{:?}", holder.host, holder.pid, std::thread::current().id());
+    let whole = path.with_extension(own);
+    fs::write(&whole, &text).at("write", &whole)?;
+    let linked = fs::hard_link(&whole, path);
+    files::remove_all(&whole)?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(_) => create_without_links(path, &text),
+    }
+}
+
+/// For file systems without hard links.
+fn create_without_links(path: &Path, text: &[u8]) -> Result<bool, FileError> {
     match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(&text).map(|()| true).at("write", path),
+        Ok(mut file) => file.write_all(text).map(|()| true).at("write", path),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error).at("create", path),
     }
@@ -123,9 +167,7 @@ pub fn read(path: &Path) -> Result<Option<(Holder, Duration)>, FileError> {
     let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
     let modified = metadata.modified().at("stat", path)?;
     let age = SystemTime::now().duration_since(modified).unwrap_or_default();
-    let unknown =
-        Holder { host: "unknown".into(), pid: 0, process_start: 0, target: String::new() };
-    Ok(Some((serde_json::from_slice(&bytes).unwrap_or(unknown), age)))
+    Ok(Some((serde_json::from_slice(&bytes).unwrap_or_else(|_| unknown()), age)))
 }
 
 /// Whether somebody holds the lease at `path` now.
@@ -135,11 +177,18 @@ pub fn is_held(path: &Path) -> Result<Option<Holder>, FileError> {
         .map(|(holder, _)| holder))
 }
 
-/// Removes a dead lease by renaming it first: of several that try, one succeeds.
-fn take_away(path: &Path) -> Result<(), FileError> {
+/// Removes a dead lease by renaming it first: of several that try, one succeeds. If what was
+/// renamed is not the dead one, somebody was quicker and it is put back.
+fn take_away(path: &Path, dead: &Holder) -> Result<(), FileError> {
     let aside = path.with_extension(format!("expired-{}-{}", files::host(), std::process::id()));
     match fs::rename(path, &aside) {
-        Ok(()) => files::remove_all(&aside),
+        Ok(()) => {
+            if !is_own(&aside, dead) {
+                // Fails only where yet another lease was made meanwhile, which then stands.
+                let _ = fs::hard_link(&aside, path);
+            }
+            files::remove_all(&aside)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).at("take over", path),
     }
@@ -168,6 +217,31 @@ mod tests {
         let dead = Holder { process_start: me.process_start + 1, ..me.clone() };
         assert!(create(&path, &dead).expect("created"));
         assert!(Lease::acquire(&path, &me).expect("io").is_ok());
+    }
+
+    #[test]
+    fn a_lost_lease_is_noticed_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("lease");
+        let me = Holder::this_process("train/a");
+        let held = Lease::acquire(&path, &me).expect("io").expect("free");
+        assert_eq!(held.lost_to().expect("read"), None);
+        let successor = Holder { pid: me.pid + 1, ..me };
+        fs::write(&path, serde_json::to_vec(&successor).expect("encoded")).expect("replaced");
+        assert_eq!(held.lost_to().expect("read"), Some(successor));
+        drop(held);
+        assert!(path.exists(), "the successor's lease is not ours to remove");
+    }
+
+    #[test]
+    fn a_fresh_lease_is_put_back() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("lease");
+        let me = Holder::this_process("train/a");
+        let dead = Holder { pid: me.pid + 1, ..me.clone() };
+        assert!(create(&path, &me).expect("created"));
+        take_away(&path, &dead).expect("put back");
+        assert!(is_own(&path, &me));
     }
 
     #[test]

@@ -74,6 +74,17 @@ impl Lock {
         }
     }
 
+    /// Every fact, in order, with what it is pinned to.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, Digest)> {
+        self.facts.iter().map(|(fact, digest)| (fact.as_str(), *digest))
+    }
+
+    /// The digest that an output is pinned to.
+    #[must_use]
+    pub fn result(&self, target: &str, output: &str) -> Option<Digest> {
+        self.facts.get(&format!("result {target}/{output}")).copied()
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
@@ -103,7 +114,7 @@ impl Lock {
 
     fn to_text(&self) -> String {
         let line = |(fact, digest): (&String, &Digest)| match fact.split_once(' ') {
-            Some((kind, name)) => format!("{kind} {digest} {name}\n"),
+            Some((kind, name)) => format!("{kind} {digest} {}\n", escape(name)),
             None => String::new(),
         };
         format!("{HEADER}{}", self.facts.iter().map(line).collect::<String>())
@@ -114,7 +125,30 @@ fn parse(line: &str) -> Option<(String, Digest)> {
     let mut parts = line.splitn(3, ' ');
     let kind = parts.next().filter(|kind| matches!(*kind, "input" | "result"))?;
     let digest = parts.next()?.parse().ok()?;
-    Some((format!("{kind} {}", parts.next()?), digest))
+    Some((format!("{kind} {}", unescape(parts.next()?)), digest))
+}
+
+/// A name in one line, whatever is in it.
+fn escape(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+fn unescape(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            name.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('n') => name.push('\n'),
+            Some('r') => name.push('\r'),
+            Some(other) => name.push(other),
+            None => name.push('\\'),
+        }
+    }
+    name
 }
 
 #[cfg(test)]
@@ -137,6 +171,18 @@ mod tests {
         assert_eq!(differences.len(), 1);
         assert_eq!(differences[0].fact, "input a b.jsonl");
         assert_eq!(lock.differences(&lock), []);
+    }
+
+    #[test]
+    fn odd_names_stay_in_one_line() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("mixmake.lock");
+        for name in ["a\nb", "a\r", "\\n", "a\\", "\\\\\n\\r\r", " a  b "] {
+            let mut lock = Lock::default();
+            lock.pin_input(name, Digest::of(b"1"));
+            lock.write(&path).expect("written");
+            assert_eq!(Lock::read(&path).expect("read"), lock, "{name:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! This is what `why` compares against and what `gc` starts from. Losing it loses explanations,
 //! never results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,10 @@ pub struct Keys {
 pub struct Memory {
     folder: PathBuf,
     targets: BTreeMap<String, Keys>,
-    changed: bool,
+    /// Targets whose keys are not written yet.
+    changed: BTreeSet<String>,
+    /// Keys that the last run wanted, made or not: their scratch folders are not garbage.
+    wanted: BTreeSet<Key>,
 }
 
 impl Memory {
@@ -54,7 +57,7 @@ impl Memory {
         let name = format!("{}\n{}", files::host(), workspace.display());
         let folder = store.state_path().join(&Digest::of(name.as_bytes()).to_hex()[..32]);
         let targets = read_targets(&folder)?;
-        Ok(Self { folder, targets, changed: false })
+        Ok(Self { folder, targets, changed: BTreeSet::new(), wanted: BTreeSet::new() })
     }
 
     /// The folder in which other state of this workspace lives.
@@ -105,19 +108,45 @@ impl Memory {
         }
         let previous = before.map(|keys| keys.current);
         self.targets.insert(target.to_owned(), Keys { current: snapshot.key, previous });
-        self.changed = true;
+        self.changed.insert(target.to_owned());
         Ok(())
     }
 
-    /// Writes what [`Memory::remember`] changed.
+    /// Remembers that a run is about to make the result of `key`.
+    pub fn want(&mut self, key: Key) {
+        self.wanted.insert(key);
+    }
+
+    /// Writes what changed, over what another run on the same workspace wrote meanwhile.
     pub fn save(&mut self) -> Result<(), FileError> {
-        if self.changed {
+        if !self.changed.is_empty() {
+            let mut targets = read_targets(&self.folder)?;
+            for target in std::mem::take(&mut self.changed) {
+                let keys = self.targets[&target];
+                targets.insert(target, keys);
+            }
+            self.targets = targets;
             let lines: Vec<_> = self.targets.iter().map(format_line).collect();
             files::write(&self.folder.join("targets"), lines.concat().as_bytes())?;
-            self.changed = false;
+        }
+        if !self.wanted.is_empty() {
+            let lines: Vec<_> = self.wanted.iter().map(|key| format!("{key}\n")).collect();
+            files::write(&self.folder.join("wanted"), lines.concat().as_bytes())?;
         }
         Ok(())
     }
+}
+
+/// The keys that any workspace's last run wanted, made or not.
+pub fn wanted_keys(store: &Store) -> Result<Vec<Key>, FileError> {
+    let mut keys = Vec::new();
+    for folder in entries(&store.state_path())? {
+        let bytes = files::read_if_present(&folder.join("wanted"))?.unwrap_or_default();
+        keys.extend(
+            String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse::<Key>().ok()),
+        );
+    }
+    Ok(keys)
 }
 
 /// The keys that any workspace of the store remembers.
@@ -174,5 +203,26 @@ mod tests {
         assert_eq!(remembered_keys(&store).expect("read").len(), 2);
         let other = Memory::load(&store, Path::new("/n.toml")).expect("loaded");
         assert_eq!(other.keys("a b"), None);
+    }
+
+    #[test]
+    fn two_runs_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("opened");
+        let load = || Memory::load(&store, Path::new("/m.toml")).expect("loaded");
+        let snapshot = |byte| Snapshot {
+            key: Key::from_bytes([byte; 32]),
+            kind: "k v1".into(),
+            params: vec![],
+            inputs: vec![],
+        };
+        let (mut one, mut two) = (load(), load());
+        one.remember("a", &snapshot(1)).expect("remembered");
+        two.remember("b", &snapshot(2)).expect("remembered");
+        two.want(Key::from_bytes([3; 32]));
+        one.save().expect("saved");
+        two.save().expect("saved");
+        assert!(load().keys("a").is_some() && load().keys("b").is_some());
+        assert_eq!(wanted_keys(&store).expect("read"), [Key::from_bytes([3; 32])]);
     }
 }

@@ -178,6 +178,24 @@ mod tests {
             }
         }
 
+        /// A request whose numbers came back one bit off would not give its own key.
+        #[test]
+        fn numbers_survive(value in any::<f64>().prop_filter("finite", |value| value.is_finite())) {
+            let params = serde_json::json!({ "weight": value });
+            let request = Request {
+                key: Key::from_bytes([1; 32]),
+                kind: "mixture".into(),
+                version: 1,
+                params: params.as_object().cloned().unwrap_or_default(),
+                inputs: vec![],
+                outputs: vec![],
+                target: "mixture/a".into(),
+            };
+            let read = decode::<Request>(&encode(&request).expect("encoded")).expect("decoded");
+            let bits = |request: &Request| request.params["weight"].as_f64().map(f64::to_bits);
+            prop_assert_eq!(bits(&read), bits(&request));
+        }
+
         #[test]
         fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(decode::<ActionResult>(&bytes).is_err());

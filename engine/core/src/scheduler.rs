@@ -4,8 +4,9 @@
 //! A failure stops what has not started (unless `keep_going`); what runs is finished and kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::action::Cost;
@@ -14,6 +15,7 @@ use crate::event::{Event, Progress};
 use crate::exec::{ExecError, Executed, Failure};
 use crate::executor::{Cancel, Ended, Executor, Work};
 use crate::graph::ActionId;
+use crate::lease;
 use crate::memory::Memory;
 use crate::plan::{Plan, PlanError, State};
 use crate::record::ActionResult;
@@ -21,6 +23,8 @@ use crate::resolve::{Build, Resolved};
 
 /// How long to wait before asking again for an action that another run holds.
 const HELD_POLL: Duration = Duration::from_millis(200);
+/// How much of what is remembered a killed run may lose.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How to run; nothing here enters a key.
 #[derive(Debug, Clone)]
@@ -83,8 +87,9 @@ pub fn run(
         };
         scheduler.begin(selected)?;
         start(&mut scheduler);
-        while scheduler.is_busy() {
+        while scheduler.is_busy(cancel) {
             scheduler.receive(&receiver)?;
+            scheduler.save_now_and_then()?;
             start(&mut scheduler);
         }
         Ok(scheduler.finish(cancel))
@@ -124,10 +129,14 @@ fn perform(task: &Task, executor: &dyn Executor, cancel: &Cancel, sender: &Sende
     let mut progress = |step| {
         let _ = sender.send(Report::Progress(task.id, step));
     };
-    let result = executor.execute(task.key, &task.work, &mut progress, cancel);
-    if matches!(result, Err(Ended::Exec(ExecError::Held(_)))) {
-        std::thread::sleep(HELD_POLL);
-    }
+    let work = || executor.execute(task.key, &task.work, &mut progress, cancel);
+    // A panic must end the action, not leave the run waiting for it.
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+        let failure = Failure::new(format!("it panicked: {said}"));
+        Err(Ended::Exec(failure.hint("this is a defect of mixmake, please report it").into()))
+    });
     let _ = sender.send(Report::Ended(task.id, Box::new(result)));
 }
 
@@ -139,6 +148,8 @@ enum Phase {
     /// Its key is known; it must run.
     Ready,
     Running,
+    /// Another run on the same store makes it.
+    Held,
     Done,
     Failed,
 }
@@ -159,7 +170,9 @@ struct Scheduler<'a> {
     ready: BTreeSet<(bool, ActionId)>,
     devices: BTreeMap<&'static str, Vec<bool>>,
     running: HashMap<ActionId, Running>,
+    /// Waiting for another run, which makes the result.
     held: BTreeSet<ActionId>,
+    saved: Instant,
     outcome: RunOutcome,
 }
 
@@ -197,6 +210,7 @@ impl<'a> Scheduler<'a> {
             devices: options.pools.iter().map(|(name, size)| (*name, vec![false; *size])).collect(),
             running: HashMap::new(),
             held: BTreeSet::new(),
+            saved: Instant::now(),
             outcome: RunOutcome { up_to_date, ..RunOutcome::default() },
         }
     }
@@ -209,6 +223,14 @@ impl<'a> Scheduler<'a> {
                 Phase::Waiting => self.consider(id)?,
                 _ => {}
             }
+        }
+        Ok(self.memory.save()?)
+    }
+
+    fn save_now_and_then(&mut self) -> Result<(), PlanError> {
+        if self.saved.elapsed() >= SAVE_EVERY {
+            self.memory.save()?;
+            self.saved = Instant::now();
         }
         Ok(())
     }
@@ -256,6 +278,7 @@ impl<'a> Scheduler<'a> {
             return lost.into_iter().try_for_each(|producer| self.force(producer));
         }
         self.build.store.put_request(&self.build.request(id, &resolved))?;
+        self.memory.want(resolved.key);
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
         self.ready.insert((self.build.graph.action(id).cost == Cost::Heavy, id));
@@ -292,14 +315,18 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    fn is_busy(&self) -> bool {
-        !self.running.is_empty()
+    fn is_busy(&self, cancel: &Cancel) -> bool {
+        let waiting = !self.held.is_empty() && !self.is_stopping() && !cancel.is_set();
+        !self.running.is_empty() || waiting
+    }
+
+    fn is_stopping(&self) -> bool {
+        !self.outcome.failed.is_empty() && !self.options.keep_going
     }
 
     /// The next action to start, if there is a slot and a device for it.
     fn next_task(&mut self, cancel: &Cancel) -> Option<Task> {
-        let stopping = !self.outcome.failed.is_empty() && !self.options.keep_going;
-        if stopping || cancel.is_set() {
+        if self.is_stopping() || cancel.is_set() {
             return None;
         }
         let busy: usize = self.running.values().map(|running| running.threads).sum();
@@ -338,26 +365,43 @@ impl<'a> Scheduler<'a> {
         let running = Running { threads: self.threads(id), device, started: Instant::now() };
         self.running.insert(id, running);
         self.phases[id.0] = Phase::Running;
-        if !self.held.contains(&id) {
-            let (target, kind) = (action.target.clone(), action.kind.name.to_owned());
-            (self.observe)(Event::ActionStarted { target, kind, key });
-        }
+        let (target, kind) = (action.target.clone(), action.kind.name.to_owned());
+        (self.observe)(Event::ActionStarted { target, kind, key });
         Some(Task { id, key, work })
     }
 
     fn receive(&mut self, receiver: &Receiver<Report>) -> Result<(), PlanError> {
-        match receiver.recv() {
-            Ok(Report::Progress(id, progress)) => {
+        let report = match receiver.recv_timeout(HELD_POLL) {
+            Ok(report) => report,
+            Err(RecvTimeoutError::Timeout) => return self.poll_held(),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.running.clear();
+                return Ok(());
+            }
+        };
+        match report {
+            Report::Progress(id, progress) => {
                 let target = self.build.graph.action(id).target.clone();
                 (self.observe)(Event::ActionProgress { target, progress });
-                Ok(())
             }
-            Ok(Report::Ended(id, result)) => self.ended(id, *result),
-            Err(_) => {
-                self.running.clear();
-                Ok(())
+            Report::Ended(id, result) => self.ended(id, *result)?,
+        }
+        self.poll_held()
+    }
+
+    /// Looks again at what another run was doing: made, or given up.
+    fn poll_held(&mut self) -> Result<(), PlanError> {
+        for id in self.held.clone() {
+            let Some(key) = self.resolved[id.0].as_ref().map(|resolved| resolved.key) else {
+                continue;
+            };
+            if lease::is_held(&self.build.store.lease_path(key))?.is_none() {
+                self.held.remove(&id);
+                self.phases[id.0] = Phase::Waiting;
+                self.consider(id)?;
             }
         }
+        Ok(())
     }
 
     fn ended(&mut self, id: ActionId, result: Result<Executed, Ended>) -> Result<(), PlanError> {
@@ -397,13 +441,12 @@ impl<'a> Scheduler<'a> {
         self.done(id, result)
     }
 
+    /// Waits without a slot or a process of its own.
     fn wait_for_holder(&mut self, id: ActionId, holder: &str) {
         let target = self.build.graph.action(id).target.clone();
-        if self.held.insert(id) {
-            (self.observe)(Event::ActionHeld { target, holder: holder.to_owned() });
-        }
-        self.phases[id.0] = Phase::Ready;
-        self.ready.insert((true, id));
+        (self.observe)(Event::ActionHeld { target, holder: holder.to_owned() });
+        self.held.insert(id);
+        self.phases[id.0] = Phase::Held;
     }
 
     /// The process found an input damaged and moved it aside; its maker runs again first.
@@ -433,7 +476,10 @@ impl<'a> Scheduler<'a> {
 
     fn finish(mut self, cancel: &Cancel) -> RunOutcome {
         let undone = |id: &ActionId| {
-            matches!(self.phases[id.0], Phase::Waiting | Phase::Ready | Phase::Running)
+            matches!(
+                self.phases[id.0],
+                Phase::Waiting | Phase::Ready | Phase::Running | Phase::Held
+            )
         };
         self.outcome.not_run = self.build.graph.ids().filter(undone).collect();
         self.outcome.interrupted = cancel.is_set();

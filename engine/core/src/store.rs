@@ -59,6 +59,14 @@ impl Store {
         Ok(Self { root })
     }
 
+    /// Opens the store at `root`; none where there is none.
+    pub fn open_existing(root: &Path) -> Result<Option<Self>, StoreError> {
+        match files::read_if_present(&root.join("format"))? {
+            Some(_) => Self::open(root).map(Some),
+            None => Ok(None),
+        }
+    }
+
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -110,11 +118,16 @@ impl Store {
         fs::metadata(self.object_path(digest)).is_ok_and(|metadata| metadata.len() == bytes)
     }
 
-    /// Reads the object through and compares its digest; a damaged one is moved aside, so that
+    /// Whether the object is there and whole, read through to its last byte; a damaged one is moved aside, so that
     /// the next plan sees it missing and rebuilds it.
     pub fn check_object(&self, digest: Digest) -> Result<bool, FileError> {
         let path = self.object_path(digest);
-        let (found, _) = Digest::of_file(&path).at("read", &path)?;
+        let found = match Digest::of_file(&path) {
+            Ok((found, _)) => found,
+            // Another action that reads it was first to find it damaged.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error).at("read", &path),
+        };
         if found != digest {
             self.set_aside(&path)?;
         }
@@ -162,7 +175,10 @@ impl Store {
             .map(|kind| kind.as_os_str().to_string_lossy().into_owned())
             .unwrap_or_default();
         let to = self.root.join("damaged").join(format!("{kind}-{}", name.to_string_lossy()));
-        files::move_into(path, &to)
+        match files::move_into(path, &to) {
+            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
@@ -179,6 +195,15 @@ impl Store {
 
     /// Every file name below `kind/`, sorted, with its path.
     pub fn list(&self, kind: &str) -> Result<Vec<(String, PathBuf)>, FileError> {
+        self.list_all(kind, false)
+    }
+
+    /// Files below `kind/` that are being written, or that a killed writer left.
+    pub fn temporaries(&self, kind: &str) -> Result<Vec<PathBuf>, FileError> {
+        Ok(self.list_all(kind, true)?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    fn list_all(&self, kind: &str, temporary: bool) -> Result<Vec<(String, PathBuf)>, FileError> {
         let mut found = Vec::new();
         let folder = self.root.join(kind);
         for shard in entries(&folder)? {
@@ -191,6 +216,7 @@ impl Store {
         let mut named: Vec<_> = found
             .into_iter()
             .filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path)))
+            .filter(|(name, _)| name.starts_with('.') == temporary)
             .collect();
         named.sort();
         Ok(named)
@@ -244,6 +270,7 @@ mod tests {
         fs::write(&path, "evil").expect("overwritten");
         assert!(!store.check_object(digest).expect("read"));
         assert!(!store.has_object(digest, 4));
+        assert!(!store.check_object(digest).expect("gone is not whole"));
         assert_eq!(store.list("damaged").expect("listed").len(), 1);
     }
 

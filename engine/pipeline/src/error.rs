@@ -26,6 +26,8 @@ pub enum Exit {
     Pending = 4,
     /// Stopped by Ctrl-C: 128 + 2.
     Interrupted = 130,
+    /// Stopped by SIGTERM: 128 + 15.
+    Terminated = 143,
 }
 
 /// What ends a command.

@@ -48,7 +48,8 @@ fn report(cli: &Cli, error: &Error) {
     if cli.global.json {
         ui::print(&error.to_json().to_string());
     }
-    if error.exit != Exit::Interrupted || error.diagnostics.is_some() {
+    let is_stopped = matches!(error.exit, Exit::Interrupted | Exit::Terminated);
+    if !is_stopped || error.diagnostics.is_some() {
         eprintln!("{}", error.render(ui::color(std::io::stderr().is_terminal())));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use mixmake_core::file_index::{FileFacts, FileIndex};
 use mixmake_core::files::{self, At, FileError};
@@ -44,12 +44,13 @@ impl Workspace {
     pub fn of_manifest(global: &Global, manifest: Manifest) -> Result<Self> {
         let staged = stage::stage(&manifest, Environment { gpus: gpu_count() })?;
         let store = open_store(global, Some(&manifest))?;
-        let absolute =
-            std::path::absolute(&manifest.path).unwrap_or_else(|_| manifest.path.clone());
-        let memory = Memory::load(&store, &absolute)?;
+        let memory = Memory::load(&store, &identity(&manifest.path))?;
         let mut index = FileIndex::load(&memory.folder().join("files"))?;
         let facts = index.facts(staged.graph.files(), threads());
-        index.save()?;
+        // It only saves time: a store that cannot be written can still be asked.
+        if let Err(error) = index.save() {
+            tracing::warn!("the digests of files are not kept: {error}");
+        }
         let mut missing = Vec::new();
         let mut files = Vec::with_capacity(facts.len());
         for (place, fact) in facts.into_iter().enumerate() {
@@ -220,15 +221,20 @@ impl Workspace {
     pub fn inherit(&self, lock: &mut Lock, older: &Lock) {
         let files: HashSet<_> =
             self.staged.graph.files().iter().map(|file| self.portable(file)).collect();
-        let is_target = |name: &str| {
-            name.rsplit_once('/')
-                .is_some_and(|(target, _)| self.staged.graph.find(target).is_some())
-        };
         lock.inherit(older, |fact| match fact.split_once(' ') {
-            Some(("result", name)) => is_target(name),
+            Some(("result", name)) => self.find_output(name).is_some(),
             Some(("input", path)) => files.contains(path),
             _ => false,
         });
+    }
+
+    /// The action that makes `TARGET/OUTPUT`.
+    #[must_use]
+    pub fn find_output(&self, name: &str) -> Option<ActionId> {
+        let (target, output) = name.rsplit_once('/')?;
+        let id = self.staged.graph.find(target)?;
+        let mut outputs = self.staged.graph.action(id).outputs.iter();
+        outputs.any(|made| made.name == output).then_some(id)
     }
 
     /// The folder of readable pointers.
@@ -287,17 +293,58 @@ pub fn load(global: &Global) -> Result<Manifest> {
     Ok(mixmake_manifest::load(&global.manifest, &global.overrides)?)
 }
 
-/// The store that the flags name, or the manifest, or the default beside it.
+/// The store that the flags name, or the manifest, or the default beside it; made where there is none.
 pub fn open_store(global: &Global, manifest: Option<&Manifest>) -> Result<Store> {
-    let path = match (&global.store, manifest) {
+    Ok(Store::open(&store_path(global, manifest))?)
+}
+
+fn store_path(global: &Global, manifest: Option<&Manifest>) -> PathBuf {
+    match (&global.store, manifest) {
         (Some(path), _) => path.clone(),
         (None, Some(manifest)) => {
             let store = manifest.workspace.store.clone().unwrap_or_else(|| ".mixmake".into());
             manifest.folder().join(store)
         }
         (None, None) => ".mixmake".into(),
-    };
-    Ok(Store::open(&path)?)
+    }
+}
+
+/// The store that the flags or the manifest name, for verbs that make no sense without one.
+pub fn existing_store(global: &Global, manifest: Option<&Manifest>) -> Result<Store> {
+    let path = store_path(global, manifest);
+    Store::open_existing(&path)?.ok_or_else(|| {
+        Error::usage(format!("there is no store at `{}`", path.display()))
+            .hint("`--store DIR` names another; `mixmake run` makes one")
+    })
+}
+
+/// What a workspace is remembered by: one name however its folder is spelled.
+fn identity(manifest: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(manifest).unwrap_or_else(|_| manifest.to_owned());
+    let folder = manifest.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    match (folder, manifest.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => absolute(),
+    }
+}
+
+/// A path to show: without `.` and `name/..`. Only to show, since a link may stand behind a name.
+#[must_use]
+pub fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(tidy.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                tidy.pop();
+            }
+            part => tidy.push(part),
+        }
+    }
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }
 
 /// Threads of this machine.
@@ -337,4 +384,32 @@ fn similarity(name: &str, pattern: &str) -> usize {
     let start = name.bytes().zip(pattern.bytes()).take_while(|(a, b)| a == b).count();
     let end = name.bytes().rev().zip(pattern.bytes().rev()).take_while(|(a, b)| a == b).count();
     start + end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_paths_are_tidy() {
+        let check = |path: &str, expected: &str| {
+            assert_eq!(tidy(Path::new(path)), Path::new(expected), "{path}");
+        };
+        check("manifests/../out/demo/report.html", "out/demo/report.html");
+        check("./a/./b", "a/b");
+        check("../a/../../b", "../../b");
+        check("/../a", "/../a");
+        check("a/..", ".");
+    }
+
+    #[test]
+    fn a_workspace_has_one_identity() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("a")).expect("made");
+        let direct = identity(&folder.path().join("m.toml"));
+        assert_eq!(identity(&folder.path().join("a/../m.toml")), direct);
+        assert_ne!(identity(&folder.path().join("n.toml")), direct);
+        symlink(folder.path(), folder.path().join("a/link")).expect("linked");
+        assert_eq!(identity(&folder.path().join("a/link/m.toml")), direct);
+    }
 }

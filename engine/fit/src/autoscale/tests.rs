@@ -11,7 +11,7 @@ fn published(billions: f64, multiples: [f64; 7]) -> Scale {
     Scale {
         amounts: multiples.iter().map(|multiple| multiple * billions * 1e9 / 7.0).collect(),
         at_floor: multiples.iter().map(|multiple| *multiple == 0.2).collect(),
-        shifts: None,
+        ..Scale::default()
     }
 }
 
@@ -174,6 +174,7 @@ fn the_shifted_law_is_exact_for_ddo_optima() {
             |(shift, b): (f64, f64)| (20.0 + (-log_multiplier) / (b + 1.0)).exp() * 5.0 - shift;
         Scale {
             amounts: laws.map(amount).to_vec(),
+            held: Vec::new(),
             at_floor: Vec::new(),
             shifts: Some(laws.map(|(shift, _)| shift).to_vec()),
         }

@@ -124,7 +124,7 @@ const TOKENIZER: &[Key] = &[
     ),
     key(
         "vocabulary",
-        whole(257, U32_MAX),
+        whole(257, 1_000_000),
         Value("4096"),
         "Tokens of a trained tokenizer, its 256 bytes among them.",
     ),

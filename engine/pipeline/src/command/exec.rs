@@ -15,7 +15,7 @@ use crate::cli::{Exec, Global};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
 use crate::stage::train;
-use crate::workspace::open_store;
+use crate::workspace::existing_store;
 
 /// The binary that links libtorch, beside this one.
 const TRAINER: &str = "mixmake-trainer";
@@ -24,7 +24,7 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
     let key: Key = args.key.parse().map_err(|error| Error::usage(format!("{error}")))?;
     // A killed `run` must not leave trainings behind that nobody waits for.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    let store = open_store(global, None)?;
+    let store = existing_store(global, None)?;
     if stages.train.is_none() && is_training(&store, key) {
         become_trainer();
     }

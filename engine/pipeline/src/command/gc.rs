@@ -7,11 +7,11 @@ use super::plan::count;
 use crate::cli::{Gc, Global};
 use crate::error::{Exit, Result};
 use crate::ui::{amount, print};
-use crate::workspace::{load, open_store};
+use crate::workspace::{existing_store, load};
 
 pub fn run(global: &Global, args: &Gc) -> Result<Exit> {
     let manifest = if global.manifest.exists() { Some(load(global)?) } else { None };
-    let store = open_store(global, manifest.as_ref())?;
+    let store = existing_store(global, manifest.as_ref())?;
     let garbage = gc::find(&store)?;
     let bytes: u64 = garbage.iter().map(|item| item.bytes).sum();
     if !args.dry_run {

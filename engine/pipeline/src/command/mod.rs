@@ -7,6 +7,7 @@ mod fit;
 mod gc;
 mod graph;
 mod init;
+mod locked;
 mod log;
 mod losses;
 mod plan;

@@ -3,6 +3,7 @@
 use mixmake_core::cause::{Cause, Change};
 use mixmake_core::graph::ActionId;
 use mixmake_core::plan::{Plan as CorePlan, State};
+use mixmake_manifest::diagnostic::Diagnostics;
 use serde_json::{Value, json};
 
 use crate::cli::{Global, Plan};
@@ -27,11 +28,7 @@ pub fn show(
     all: bool,
 ) -> Result<Exit> {
     let plan = workspace.plan(selected)?;
-    let items =
-        capacity::check(&workspace.manifest, &workspace.staged, &workspace.store, &plan.results);
-    if !items.is_empty() {
-        return Err(mixmake_manifest::diagnostic::Diagnostics { items }.into());
-    }
+    check_capacity(workspace, &plan, selected)?;
     if global.json {
         print(&to_json(workspace, &plan).to_string());
         return Ok(Exit::Success);
@@ -47,6 +44,14 @@ pub fn show(
         eprintln!("note: with these files missing, `mixmake run` stops before any work");
     }
     Ok(Exit::Success)
+}
+
+/// Fails where a mixture that `selected` needs asks for more than the shards known so far hold.
+pub fn check_capacity(workspace: &Workspace, plan: &CorePlan, selected: &[ActionId]) -> Result<()> {
+    let needed = workspace.staged.graph.closure(selected);
+    let Workspace { manifest, staged, store, .. } = workspace;
+    let items = capacity::check(manifest, staged, store, &plan.results, &needed);
+    if items.is_empty() { Ok(()) } else { Err(Diagnostics { items }.into()) }
 }
 
 fn line(workspace: &Workspace, plan: &CorePlan, id: ActionId, all: bool) -> Option<String> {

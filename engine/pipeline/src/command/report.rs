@@ -5,7 +5,7 @@ use crate::cli::{Global, Report};
 use crate::error::{Error, Exit, Result};
 use crate::stage::report::{DATA, PAGE};
 use crate::ui;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, tidy};
 
 pub fn run(global: &Global, args: &Report) -> Result<Exit> {
     let run_args = crate::cli::Run {
@@ -39,6 +39,6 @@ pub fn show(global: &Global) -> Result<()> {
     }
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     ui::print(&mixmake_report::table(&study, ui::width().min(120), ui::color(terminal)));
-    ui::print(&format!("\nreport: {}", folder.join(PAGE).display()));
+    ui::print(&format!("\nreport: {}", tidy(&folder.join(PAGE)).display()));
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! had, everything else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use mixmake_core::Store;
 use mixmake_core::event::Event;
@@ -11,14 +11,12 @@ use mixmake_core::graph::ActionId;
 use mixmake_core::lock::Lock;
 use mixmake_core::plan::Plan;
 use mixmake_core::scheduler::{self, RunOptions, RunOutcome};
-use mixmake_manifest::diagnostic::Diagnostics;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::plan;
+use super::{locked, plan};
 use crate::cli::{Global, Run};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
-use crate::stage::capacity;
 use crate::ui::{self, Display};
 use crate::workspace::{Workspace, gpu_count, threads};
 
@@ -28,18 +26,27 @@ pub const VERSION: &str = concat!("mixmake ", env!("CARGO_PKG_VERSION"));
 pub fn run(global: &Global, args: &Run) -> Result<Exit> {
     let mut workspace = Workspace::open(global)?;
     let selected = workspace.select(&args.targets.targets)?;
+    let pinned = Lock::read(&workspace.lock_path())?;
+    let locked = args.locked.then_some(&pinned);
     if args.dry_run {
+        if let Some(pinned) = locked {
+            locked::check_plan(&workspace, &workspace.plan(&selected)?, &selected, pinned)?;
+        }
         return plan::show(&workspace, &selected, global, false);
     }
     let options = options(args.jobs, args.keep_going);
-    let pinned = Lock::read(&workspace.lock_path())?;
-    if args.locked {
-        refuse_changed_inputs(&workspace, &pinned)?;
-    }
-    let outcome = up_to_date(&mut workspace, global, &selected, &options)?;
-    let exit = conclude(global, &workspace, &outcome);
-    settle(&workspace, &outcome, &pinned, args.locked)?;
-    Ok(exit)
+    let Attempt { outcome, exit, refusal } =
+        up_to_date(&mut workspace, global, &selected, &options, locked)?;
+    let exit = settle(global, &workspace, &outcome, &pinned, args.locked, exit);
+    refusal.map_or(exit, Err)
+}
+
+/// How far a run came.
+struct Attempt {
+    outcome: RunOutcome,
+    exit: Exit,
+    /// Why it ended after the data, before anything else: what is built is to be kept all the same.
+    refusal: Option<Error>,
 }
 
 #[must_use]
@@ -52,36 +59,58 @@ pub fn options(jobs: Option<usize>, keep_going: bool) -> RunOptions {
 }
 
 /// Runs what `selected` needs; errors of planning end it before any work.
-pub fn up_to_date(
+fn up_to_date(
     workspace: &mut Workspace,
     global: &Global,
     selected: &[ActionId],
     options: &RunOptions,
-) -> Result<RunOutcome> {
+    locked: Option<&Lock>,
+) -> Result<Attempt> {
     let plan = workspace.plan(selected)?;
+    check(workspace, &plan, selected, locked)?;
     if let Some(missing) = workspace.missing_files(&plan) {
         return Err(missing.into());
     }
-    check_capacity(workspace, &plan)?;
     if !plan.is_up_to_date() && !global.quiet && !global.json {
         eprintln!("{}", plan::announce(workspace, &plan));
     }
     let mut display = ui::display(global);
-    let cancel = cancel_on_signals()?;
+    let signals = Signals::watch()?;
+    let cancel = &signals.cancel;
     let needed = workspace.staged.graph.closure(selected);
     let data: Vec<_> = workspace.staged.shards.iter().copied().filter(|id| needed[id.0]).collect();
     let pending = plan.pending();
     let mut before = RunOutcome::default();
     if selected.iter().any(|id| !data.contains(id)) && data.iter().any(|id| pending.contains(id)) {
-        before = schedule(workspace, &data, options, &cancel, display.as_mut())?;
-        if !before.is_success() {
-            return Ok(before);
+        before = schedule(workspace, &data, options, cancel, display.as_mut())?;
+        let refusal = if before.is_success() {
+            let plan = workspace.plan(selected)?;
+            check(workspace, &plan, selected, locked).err()
+        } else {
+            None
+        };
+        if refusal.is_some() || !before.is_success() {
+            let exit = conclude(global, workspace, &before, &signals);
+            return Ok(Attempt { outcome: before, exit, refusal });
         }
-        let plan = workspace.plan(selected)?;
-        check_capacity(workspace, &plan)?;
     }
-    let outcome = schedule(workspace, selected, options, &cancel, display.as_mut())?;
-    Ok(joined(before, outcome))
+    let outcome = schedule(workspace, selected, options, cancel, display.as_mut())?;
+    let outcome = joined(before, outcome);
+    let exit = conclude(global, workspace, &outcome, &signals);
+    Ok(Attempt { outcome, exit, refusal: None })
+}
+
+/// What can be refused by what is known so far.
+fn check(
+    workspace: &Workspace,
+    plan: &Plan,
+    selected: &[ActionId],
+    locked: Option<&Lock>,
+) -> Result<()> {
+    if let Some(pinned) = locked {
+        locked::check_plan(workspace, plan, selected, pinned)?;
+    }
+    plan::check_capacity(workspace, plan, selected)
 }
 
 /// Two passes as one run: what the first one did is up to date for the second.
@@ -91,12 +120,6 @@ fn joined(first: RunOutcome, mut second: RunOutcome) -> RunOutcome {
     second.ran.splice(0..0, first.ran);
     second.cut_off.splice(0..0, first.cut_off);
     second
-}
-
-fn check_capacity(workspace: &Workspace, plan: &Plan) -> Result<()> {
-    let items =
-        capacity::check(&workspace.manifest, &workspace.staged, &workspace.store, &plan.results);
-    if items.is_empty() { Ok(()) } else { Err(Diagnostics { items }.into()) }
 }
 
 fn schedule(
@@ -121,28 +144,47 @@ pub fn local_executor(store: Store) -> Result<LocalExecutor<'static>> {
     Ok(LocalExecutor { store, runner, program, version: VERSION.to_owned() })
 }
 
-/// The first Ctrl-C stops children and keeps what is finished; the second stops at once.
-fn cancel_on_signals() -> Result<Arc<Cancel>> {
-    let cancel = Arc::new(Cancel::default());
-    let signals = Arc::new(AtomicUsize::new(0));
-    let mut watched = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Error::internal(format!("cannot watch signals: {error}")))?;
-    let flag = Arc::clone(&cancel);
-    std::thread::spawn(move || {
-        for _ in watched.forever() {
-            flag.set();
-            if signals.fetch_add(1, Ordering::SeqCst) > 0 {
-                std::process::exit(Exit::Interrupted as i32);
+/// What stops a run from outside.
+struct Signals {
+    cancel: Arc<Cancel>,
+    /// The first signal that came; 0 while there is none.
+    first: Arc<AtomicI32>,
+}
+
+impl Signals {
+    /// The first Ctrl-C stops children and keeps what is finished; the second stops at once.
+    fn watch() -> Result<Self> {
+        let signals = Self { cancel: Arc::default(), first: Arc::default() };
+        let mut watched = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+            .map_err(|error| Error::internal(format!("cannot watch signals: {error}")))?;
+        let (cancel, first) = (Arc::clone(&signals.cancel), Arc::clone(&signals.first));
+        std::thread::spawn(move || {
+            for signal in watched.forever() {
+                // The number first: whoever sees the flag asks for it.
+                if first.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+                    std::process::exit(stopped_by(signal) as i32);
+                }
+                cancel.set();
             }
-        }
-    });
-    Ok(cancel)
+        });
+        Ok(signals)
+    }
+}
+
+/// The exit code that shells expect: 128 and the signal's number.
+fn stopped_by(signal: i32) -> Exit {
+    if signal == SIGTERM { Exit::Terminated } else { Exit::Interrupted }
 }
 
 /// Says how the run ended, in a line.
-fn conclude(global: &Global, workspace: &Workspace, outcome: &RunOutcome) -> Exit {
+fn conclude(
+    global: &Global,
+    workspace: &Workspace,
+    outcome: &RunOutcome,
+    signals: &Signals,
+) -> Exit {
     let exit = if outcome.interrupted {
-        Exit::Interrupted
+        stopped_by(signals.first.load(Ordering::SeqCst))
     } else if outcome.failed.is_empty() {
         Exit::Success
     } else {
@@ -176,51 +218,35 @@ fn summary(workspace: &Workspace, outcome: &RunOutcome) -> String {
 }
 
 /// Pins and points at what there is now, also after a failure: what is built is kept.
-fn settle(workspace: &Workspace, outcome: &RunOutcome, pinned: &Lock, locked: bool) -> Result<()> {
-    workspace.point(&outcome.results)?;
+fn settle(
+    global: &Global,
+    workspace: &Workspace,
+    outcome: &RunOutcome,
+    pinned: &Lock,
+    locked: bool,
+    exit: Exit,
+) -> Result<Exit> {
     let mut now = workspace.lock(&outcome.results);
+    if locked && let Err(refusal) = locked::check_results(pinned, &now) {
+        if exit == Exit::Success {
+            return Err(refusal);
+        }
+        // What failed is the graver news, and its exit code stands.
+        eprintln!("{}", refusal.render(false));
+        return Ok(exit);
+    }
+    workspace.point(&outcome.results)?;
+    // Read again: another run may have pinned its own targets meanwhile.
+    let latest = Lock::read(&workspace.lock_path())?;
+    workspace.inherit(&mut now, &latest);
+    // The lock file goes with the manifest in git, which does not say what `--set` says.
     if locked {
-        return refuse_changed_results(pinned, &now);
+        return Ok(exit);
     }
-    workspace.inherit(&mut now, pinned);
-    Ok(now.write(&workspace.lock_path())?)
-}
-
-fn refuse_changed_inputs(workspace: &Workspace, pinned: &Lock) -> Result<()> {
-    if pinned.is_empty() {
-        let message =
-            format!("`--locked`, but there is no lock file `{}`", workspace.lock_path().display());
-        return Err(
-            Error::new(Exit::Pending, message).hint("run once without `--locked` and commit it")
-        );
+    if global.overrides.is_empty() {
+        now.write(&workspace.lock_path())?;
+    } else if now != latest && !global.quiet && !global.json {
+        eprintln!("note: `{}` stays as it is, because of `--set`", workspace.lock_path().display());
     }
-    let now = workspace.lock(&vec![None; workspace.staged.graph.len()]);
-    refuse(pinned, &now, "input ")
-}
-
-fn refuse_changed_results(pinned: &Lock, now: &Lock) -> Result<()> {
-    refuse(pinned, now, "result ")
-}
-
-fn refuse(pinned: &Lock, now: &Lock, kind: &str) -> Result<()> {
-    let differences = pinned.differences(now);
-    // A pinned result that this run did not ask for is no difference.
-    let changed: Vec<_> = differences
-        .iter()
-        .filter(|each| each.fact.starts_with(kind))
-        .filter(|each| kind == "input " || each.now.is_some())
-        .collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let describe = |each: &&mixmake_core::lock::Difference| match (each.pinned, each.now) {
-        (Some(_), Some(_)) => format!("  {} is not what is pinned", each.fact),
-        (None, _) => format!("  {} is not pinned", each.fact),
-        (_, None) => format!("  {} is pinned but not there", each.fact),
-    };
-    let lines: Vec<_> = changed.iter().take(10).map(describe).collect();
-    let more = changed.len().saturating_sub(lines.len());
-    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let message = format!("the lock file would change:\n{}{more}", lines.join("\n"));
-    Err(Error::new(Exit::Pending, message).hint("run without `--locked` to accept the change"))
+    Ok(exit)
 }

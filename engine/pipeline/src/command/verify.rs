@@ -16,7 +16,7 @@ use crate::cli::{Global, Verify};
 use crate::error::{Error, Exit, Result};
 use crate::stage::train::LOSSES;
 use crate::ui::{amount, print};
-use crate::workspace::{Workspace, load, open_store};
+use crate::workspace::{Workspace, existing_store, load};
 
 pub fn run(global: &Global, args: &Verify) -> Result<Exit> {
     if args.rebuild.is_empty() {
@@ -28,7 +28,7 @@ pub fn run(global: &Global, args: &Verify) -> Result<Exit> {
 
 fn read_through(global: &Global, repair: bool) -> Result<Exit> {
     let manifest = if global.manifest.exists() { Some(load(global)?) } else { None };
-    let store = open_store(global, manifest.as_ref())?;
+    let store = existing_store(global, manifest.as_ref())?;
     let findings = verify(&store, repair, &mut |_| {})?;
     if global.json {
         print(

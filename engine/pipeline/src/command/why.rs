@@ -136,14 +136,20 @@ impl Why<'_> {
             changes: vec![],
             because: vec![],
         };
-        let Some(now) = memory.snapshot(&target) else {
+        let Some(known) = memory.snapshot(&target) else {
             return none(up_to_date("this workspace found its result in the store"));
         };
+        let origins = &self.workspace.staged.graph.action(id).origins;
+        // Changed since the last run, to something that was built before.
+        if let Some(now) = self.plan.snapshot(id).filter(|now| now.key != known.key) {
+            let changes = differences(&known, now, origins);
+            let statement = up_to_date("its result was in the store; since the last run:");
+            return self.changed(target, statement, changes, seen);
+        }
         let Some(before) = memory.previous_snapshot(&target) else {
             return none(up_to_date("its key never changed here"));
         };
-        let origins = &self.workspace.staged.graph.action(id).origins;
-        let changes = differences(&before, &now, origins);
+        let changes = differences(&before, &known, origins);
         self.changed(target, up_to_date("its key last changed by:"), changes, seen)
     }
 }

@@ -13,16 +13,18 @@ use super::mixture::{self, MixtureParams};
 use super::{FixedMixture, Staged};
 use crate::artifact::{self, ShardFacts};
 
-/// One diagnostic for every field that asks for more than exists.
+/// One diagnostic for every field that asks for more than exists, of the mixtures that are `needed`
+/// (by action).
 #[must_use]
 pub fn check(
     manifest: &Manifest,
     staged: &Staged,
     store: &Store,
     results: &Results,
+    needed: &[bool],
 ) -> Vec<Diagnostic> {
     let mut items: Vec<(String, Diagnostic)> = Vec::new();
-    for fixed in &staged.fixed_mixtures {
+    for fixed in staged.fixed_mixtures.iter().filter(|fixed| needed[fixed.action.0]) {
         let Some(error) = error_of(staged, store, results, fixed.action) else { continue };
         // The runs of one DDO ask through one field; its first impossible run says it all.
         if items.iter().all(|(field, _)| *field != fixed.field) {

@@ -7,6 +7,7 @@ use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
 use mixmake_manifest::schema::{Domain, Manifest};
 
 use super::StageError;
+use super::walk::Walks;
 
 /// What a domain's `files` stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +20,11 @@ pub(super) struct DomainFiles {
 
 /// Files of every domain, in the manifest's order, or every error in the globs.
 pub(super) fn find(manifest: &Manifest) -> Result<Vec<DomainFiles>, StageError> {
+    let mut walks = Walks::default();
     let mut items = Vec::new();
     let mut all = Vec::with_capacity(manifest.domains.len());
     for domain in &manifest.domains {
-        match find_one(manifest, domain) {
+        match find_one(manifest, domain, &mut walks) {
             Ok(files) => all.push(files),
             Err(item) => items.push(*item),
         }
@@ -31,12 +33,16 @@ pub(super) fn find(manifest: &Manifest) -> Result<Vec<DomainFiles>, StageError> 
     if items.is_empty() { Ok(all) } else { Err(StageError::Manifest(Diagnostics { items })) }
 }
 
-fn find_one(manifest: &Manifest, domain: &Domain) -> Result<DomainFiles, Box<Diagnostic>> {
+fn find_one(
+    manifest: &Manifest,
+    domain: &Domain,
+    walks: &mut Walks,
+) -> Result<DomainFiles, Box<Diagnostic>> {
     let excluded = excluder(manifest, domain)?;
     let mut files = DomainFiles { found: Vec::new(), unmatched: Vec::new() };
     for (index, pattern) in domain.files.iter().enumerate() {
         let path = manifest.folder().join(pattern);
-        let matched = expand(&path).map_err(|problem| {
+        let matched = walks.expand(&path).map_err(|problem| {
             let fields = [
                 format!("domain.{}.files.{index}", domain.name),
                 format!("domain.{}.files", domain.name),
@@ -51,12 +57,23 @@ fn find_one(manifest: &Manifest, domain: &Domain) -> Result<DomainFiles, Box<Dia
     }
     files.found.sort();
     files.found.dedup();
-    Ok(files)
+    match files.found.iter().find(|path| path.to_str().is_none()) {
+        Some(odd) => Err(not_text(manifest, domain, odd)),
+        None => Ok(files),
+    }
 }
 
 fn at(manifest: &Manifest, fields: &[String], message: String) -> Box<Diagnostic> {
     let fields: Vec<_> = fields.iter().map(String::as_str).collect();
     Box::new(Diagnostic::at(manifest, &fields, message))
+}
+
+/// The lock file is text, and so is what the store remembers.
+fn not_text(manifest: &Manifest, domain: &Domain, path: &Path) -> Box<Diagnostic> {
+    let message =
+        format!("domain `{}`: the name of `{}` is not UTF-8", domain.name, path.display());
+    let item = at(manifest, &[format!("domain.{}.files", domain.name)], message);
+    Box::new(item.help("rename the file, or take it out with `exclude`"))
 }
 
 fn excluder(manifest: &Manifest, domain: &Domain) -> Result<globset::GlobSet, Box<Diagnostic>> {
@@ -71,14 +88,6 @@ fn excluder(manifest: &Manifest, domain: &Domain) -> Result<globset::GlobSet, Bo
         builder.add(glob);
     }
     builder.build().map_err(|error| at(manifest, &field, error.to_string()))
-}
-
-/// Regular files that match; a path without wildcards stands for itself.
-fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
-    let text = pattern.to_str().ok_or("it is not UTF-8")?;
-    let paths = glob::glob(text).map_err(|error| error.to_string())?;
-    // What cannot be listed cannot be matched: it shows as a glob without files.
-    Ok(paths.filter_map(Result::ok).filter(|path| path.is_file()).collect())
 }
 
 /// A file in two domains would be in two splits of one study.

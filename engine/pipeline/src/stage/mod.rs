@@ -8,11 +8,13 @@ pub mod capacity;
 pub mod ddo;
 mod files;
 pub mod mixture;
+mod models;
 pub mod report;
 pub mod samples;
 pub mod shards;
 pub mod tokenizer;
 pub mod train;
+mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -97,6 +99,8 @@ pub(crate) struct Stager<'m> {
     pub environment: Environment,
     pub staged: Staged,
     pub tokenizer: Option<tokenizer::Chosen>,
+    /// Of the encoders that are trained.
+    pub encoder_context: Option<u32>,
 }
 
 impl<'m> Stager<'m> {
@@ -113,10 +117,11 @@ impl<'m> Stager<'m> {
             file_domains: HashMap::new(),
             fixed_mixtures: Vec::new(),
         };
-        Self { manifest, environment, staged, tokenizer: None }
+        Self { manifest, environment, staged, tokenizer: None, encoder_context: None }
     }
 
     fn data(&mut self) -> Result<(), StageError> {
+        self.encoder_context = models::encoder_context(self.manifest)?;
         let files = files::find(self.manifest)?;
         for (domain, files) in files.iter().enumerate() {
             let action = samples::add(self, domain, files)?;

@@ -7,7 +7,6 @@ use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Digest, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{self, ShardFiles, ShardSpec, ShardStats};
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
-use mixmake_manifest::schema::Architecture;
 use serde_json::Map;
 
 use super::samples::{self, data_failure, data_progress};
@@ -83,9 +82,7 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
 /// Encoder models take a padded sample a row, so samples carry the model's special tokens and are
 /// cut to its context; decoder models take blocks of the concatenated samples.
 fn spec(stager: &Stager<'_>, end_of_text: bool) -> ShardSpec {
-    let encoders =
-        stager.manifest.models.iter().filter(|model| model.architecture == Architecture::Bert);
-    let context = encoders.map(|model| model.context).max();
+    let context = stager.encoder_context;
     ShardSpec { end_of_text, add_special_tokens: context.is_some(), max_tokens: context }
 }
 

@@ -81,7 +81,7 @@ impl Display for Bars {
             Event::ActionCutOff { target, .. } => {
                 self.run.inc(1);
                 self.say(&format!(
-                    "{} {target}: its inputs are as before",
+                    "{} {target}: its result is there already",
                     self.tick_mark("=", "36")
                 ));
             }
@@ -97,13 +97,15 @@ impl Display for Bars {
                 let words = super::words::failure(target, message, hint.as_deref(), log);
                 self.say(&format!("{} {words}", self.tick_mark("✗", "31")));
             }
-            Event::RunFinished { .. } => self.run.finish_and_clear(),
+            // There may be a second pass, over the same bar; it goes when the display does.
+            Event::RunFinished { .. } => {}
         }
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
+        self.run.finish_and_clear();
         let _ = self.all.clear();
     }
 }

@@ -54,7 +54,7 @@ impl Display for Lines {
                 }
             }
             Event::ActionCutOff { target, .. } => {
-                self.ended(&format!("{target}: its inputs are as before, nothing to do"));
+                self.ended(&format!("{target}: its result is there already"));
             }
             Event::ActionFinished { target, seconds: took, .. } => {
                 self.ended(&format!("{target} in {}", seconds(*took)));

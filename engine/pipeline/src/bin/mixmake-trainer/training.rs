@@ -1,5 +1,6 @@
 //! The work of a training: shards and a mixture to sequences, sequences to loss rows.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -61,9 +62,13 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         checkpoint_every: CHECKPOINT_EVERY,
     };
     let total = data.len() * u64::from(params.context);
-    let mut observe = observer(total, progress);
-    let report = mixmake_train::train(&config, &data, &held_out, &files, &mut observe)
-        .map_err(|error| failure(&error))?;
+    let no_gpu = Cell::new(false);
+    let mut observe = observer(total, &no_gpu, progress);
+    let trained = mixmake_train::train(&config, &data, &held_out, &files, &mut observe);
+    if no_gpu.get() {
+        return Err(gpu_unused());
+    }
+    let report = trained.map_err(|error| failure(&error))?;
     write(job, &params, &drawn, &report)?;
     Ok(facts(&report))
 }
@@ -227,12 +232,27 @@ fn read_unit(shard: &Shard, unit: Unit, index: u64, buffer: &mut Vec<i64>) {
     }
 }
 
+/// The plan counted on the GPU that this process was given: its precision is in the key.
+fn gpu_unused() -> Failure {
+    Failure::new("there is a GPU, but libtorch cannot use it: its CUDA half did not load")
+        .hint("point LIBTORCH at a CUDA build, or hide the GPU with `CUDA_VISIBLE_DEVICES=` to train on the CPU")
+}
+
 fn observer<'p>(
     total: u64,
+    no_gpu: &'p Cell<bool>,
     progress: &'p mut dyn FnMut(Progress),
 ) -> impl FnMut(&mixmake_train::Progress) -> ControlFlow<()> + 'p {
     let mut last: Option<Instant> = None;
+    let gpu_given = std::env::var_os("MIXMAKE_DEVICE").is_some();
     move |step| {
+        if let mixmake_train::Progress::Started { numerics, .. } = step
+            && gpu_given
+            && numerics.device.starts_with("cpu")
+        {
+            no_gpu.set(true);
+            return ControlFlow::Break(());
+        }
         if let mixmake_train::Progress::Stepped { steps, point } = step {
             let due =
                 last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) || point.step == *steps;

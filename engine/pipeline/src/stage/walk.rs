@@ -1,0 +1,128 @@
+//! Globs to files. Every folder is listed once, however many globs start from it: corpora have
+//! hundreds of thousands of files, and a run that has nothing to do should not spend its time here.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+
+/// Folders listed so far, each to some depth.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    known: HashMap<(PathBuf, usize), Vec<PathBuf>>,
+}
+
+impl Walks {
+    /// Regular files that match `pattern`, sorted; a path without wildcards stands for itself.
+    /// What cannot be listed cannot match. Links to folders are not followed.
+    pub fn expand(&mut self, pattern: &Path) -> Result<Vec<PathBuf>, String> {
+        let (root, rest) = split(pattern);
+        if rest.as_os_str().is_empty() {
+            return Ok(if root.is_file() { vec![root] } else { Vec::new() });
+        }
+        let text = rest.to_str().ok_or("it is not UTF-8")?;
+        let glob = GlobBuilder::new(text)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| error.kind().to_string())?
+            .compile_matcher();
+        let depth = depth(&rest);
+        let files = self.known.entry((root.clone(), depth)).or_insert_with(|| list(&root, depth));
+        let matches = |path: &&PathBuf| {
+            path.strip_prefix(&root).is_ok_and(|below| glob.is_match(below)) && path.is_file()
+        };
+        Ok(files.iter().filter(matches).cloned().collect())
+    }
+}
+
+/// The folder that all matches lie in, and the pattern below it.
+fn split(pattern: &Path) -> (PathBuf, PathBuf) {
+    let is_plain = |part: &Component<'_>| {
+        !part.as_os_str().to_string_lossy().contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
+    };
+    let plain = pattern.components().take_while(is_plain).count();
+    let root = pattern.components().take(plain).collect();
+    (root, pattern.components().skip(plain).collect())
+}
+
+/// How many levels of folders a pattern can reach.
+fn depth(pattern: &Path) -> usize {
+    let levels = pattern.components().count();
+    // A brace may hold separators, so it reaches as deep as `**`.
+    let deep = |part: Component<'_>| {
+        let part = part.as_os_str().to_string_lossy();
+        part.contains("**") || part.contains(['{', '}'])
+    };
+    if pattern.components().any(deep) { usize::MAX } else { levels }
+}
+
+/// Files (and links, which may be to files) below `root`, sorted.
+fn list(root: &Path, depth: usize) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![(root.to_owned(), depth)];
+    while let Some((folder, depth)) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth > 1 => folders.push((entry.path(), depth - 1)),
+                Ok(kind) if kind.is_dir() => {}
+                Ok(_) => files.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for path in ["a/x.md", "a/b/y.md", "a/b/z.rs", "c/src/deep/w.rs", "top.md", "od[d]/v.md"] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, "").expect("written");
+        }
+        folder
+    }
+
+    fn check(pattern: &str, expected: &[&str]) {
+        let folder = tree();
+        let found = Walks::default().expand(&folder.path().join(pattern)).expect("a glob");
+        let below = |path: &PathBuf| {
+            path.strip_prefix(folder.path()).expect("below").to_string_lossy().into_owned()
+        };
+        assert_eq!(found.iter().map(below).collect::<Vec<_>>(), expected, "{pattern}");
+    }
+
+    #[test]
+    fn globs_match_as_in_a_shell() {
+        check("*.md", &["top.md"]);
+        check("**/*.md", &["a/b/y.md", "a/x.md", "od[d]/v.md", "top.md"]);
+        check("a/**/*.md", &["a/b/y.md", "a/x.md"]);
+        check("*/src/**/*.rs", &["c/src/deep/w.rs"]);
+        check("a/{x,b/y}.md", &["a/b/y.md", "a/x.md"]);
+        check("a/b/?.rs", &["a/b/z.rs"]);
+        check("a/x.md", &["a/x.md"]);
+        check("a", &[]);
+        check("nowhere/*.md", &[]);
+    }
+
+    #[test]
+    fn a_bad_glob_is_an_error() {
+        assert!(Walks::default().expand(Path::new("a/[")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_itself_ends() {
+        let folder = tree();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("a/loop")).expect("linked");
+        let found = Walks::default().expand(&folder.path().join("**/top.md")).expect("a glob");
+        assert_eq!(found.len(), 1);
+    }
+}
