@@ -40,9 +40,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A full disk gets its hint here, since it can come through any library's error.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        let message = message.into();
+        let full =
+            message.contains("No space left on device") || message.contains("quota exceeded");
+        let hint = full.then(|| {
+            "free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept".to_owned()
+        });
+        Self { message, hint }
     }
 
     #[must_use]

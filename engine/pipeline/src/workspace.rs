@@ -82,6 +82,12 @@ impl Workspace {
 
     /// The actions that `patterns` name; all where there are none.
     pub fn select(&self, patterns: &[String]) -> Result<Vec<ActionId>> {
+        if self.staged.graph.is_empty() {
+            let message = format!("`{}` has nothing to build", self.manifest.path.display());
+            return Err(Error::usage(message).hint(
+                "it needs at least a `[domain]` and a `[tokenizer]`; `mixmake init` writes an example",
+            ));
+        }
         if patterns.is_empty() {
             return Ok(self.staged.graph.ids().collect());
         }
