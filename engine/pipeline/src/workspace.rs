@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use mixmake_core::file_index::{FileFacts, FileIndex};
@@ -266,15 +266,23 @@ impl Workspace {
     }
 }
 
-/// Makes `link` a symbolic link to `object`, replacing what it pointed at before.
+/// Makes `link` another name of `object`, replacing what it was before.
+///
+/// A hard link, since programs that go by a name's ending follow a symbolic one to the object,
+/// whose name is a digest: a browser would show the report's source. Across file systems it is a
+/// symbolic link all the same.
 fn point_at(link: &Path, object: &Path) -> Result<()> {
-    if fs::read_link(link).is_ok_and(|target| target == object) {
+    if is_same_file(link, object) {
         return Ok(());
+    }
+    if !object.exists() {
+        // Nobody asked for these bytes, so they were not made again: better no name than an old one.
+        return Ok(files::remove_all(link)?);
     }
     files::ensure_parent(link)?;
     let fresh = link.with_file_name(format!(".{}.new", std::process::id()));
     files::remove_all(&fresh)?;
-    symlink(object, &fresh).at("link", &fresh)?;
+    fs::hard_link(object, &fresh).or_else(|_| symlink(object, &fresh)).at("link", &fresh)?;
     match fs::rename(&fresh, link) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
             files::remove_all(&fresh)?;
@@ -286,6 +294,12 @@ fn point_at(link: &Path, object: &Path) -> Result<()> {
         }
         other => Ok(other.at("link", link)?),
     }
+}
+
+/// Whether both names lead to one file, through links of either kind.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    identity(one).is_some_and(|found| Some(found) == identity(other))
 }
 
 /// Reads the manifest that the flags name.
