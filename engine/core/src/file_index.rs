@@ -14,10 +14,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::digest::Digest;
 use crate::files::{self, At, FileError};
+use crate::record;
 
 /// Coarsest time stamps of file systems in use (FAT counts 2 s).
 const RACY_NANOS: i128 = 2_000_000_000;
-const HEADER: &str = "mixmake-files 1";
+pub(crate) const HEADER: &str = "mixmake-files 2";
 
 /// What is known of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,16 +61,12 @@ pub struct FileIndex {
 }
 
 impl FileIndex {
-    /// Reads the index; a missing or unreadable one is empty, since it only saves time.
+    /// Reads the index; a missing or damaged one is empty, since it only saves time.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let bytes = files::read_if_present(path)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.lines();
-        let entries = if lines.next() == Some(HEADER) {
-            lines.filter_map(parse_line).collect()
-        } else {
-            HashMap::new()
-        };
+        // A flipped bit here would put a result under the digest of bytes that nobody has.
+        let text = String::from_utf8_lossy(record::unseal(HEADER, &bytes).unwrap_or_default());
+        let entries = text.lines().filter_map(parse_line).collect();
         Ok(Self { path: path.to_owned(), entries, changed: false, hashed: 0 })
     }
 
@@ -122,7 +119,7 @@ impl FileIndex {
         }
         let mut lines: Vec<_> = self.entries.iter().filter_map(format_line).collect();
         lines.sort();
-        files::write(&self.path, format!("{HEADER}\n{}", lines.concat()).as_bytes())?;
+        files::write(&self.path, &record::seal(HEADER, lines.concat().as_bytes()))?;
         self.changed = false;
         Ok(())
     }

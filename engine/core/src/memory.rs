@@ -9,9 +9,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
-use crate::files::{self, FileError};
+use crate::files::{self, At, FileError};
 use crate::key::Fact;
+use crate::record::{self, Record};
 use crate::store::{Store, entries};
+
+/// First words of the files that hold keys.
+pub(crate) const TARGETS: &str = "mixmake-targets 1";
+pub(crate) const WANTED: &str = "mixmake-wanted 1";
 
 /// What a target's key was made of, with names for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +26,10 @@ pub struct Snapshot {
     pub kind: String,
     pub params: Vec<Fact>,
     pub inputs: Vec<SnapshotInput>,
+}
+
+impl Record for Snapshot {
+    const MAGIC: &'static str = "mixmake-snapshot 1";
 }
 
 /// One input of a [`Snapshot`].
@@ -85,7 +94,7 @@ impl Memory {
 
     fn read_snapshot(&self, target: &str, key: Key) -> Option<Snapshot> {
         let bytes = files::read_if_present(&self.snapshot_path(target, key)).ok()??;
-        serde_json::from_slice(&bytes).ok()
+        record::decode(&bytes).ok()
     }
 
     fn snapshot_path(&self, target: &str, key: Key) -> PathBuf {
@@ -100,7 +109,7 @@ impl Memory {
             return Ok(());
         }
         let path = self.snapshot_path(target, snapshot.key);
-        let bytes = serde_json::to_vec(snapshot).unwrap_or_default();
+        let bytes = record::encode(snapshot).map_err(std::io::Error::from).at("encode", &path)?;
         files::write(&path, &bytes)?;
         if let Some(old) = before.and_then(|keys| keys.previous).filter(|old| *old != snapshot.key)
         {
@@ -127,11 +136,13 @@ impl Memory {
             }
             self.targets = targets;
             let lines: Vec<_> = self.targets.iter().map(format_line).collect();
-            files::write(&self.folder.join("targets"), lines.concat().as_bytes())?;
+            let sealed = record::seal(TARGETS, lines.concat().as_bytes());
+            files::write(&self.folder.join("targets"), &sealed)?;
         }
         if !self.wanted.is_empty() {
             let lines: Vec<_> = self.wanted.iter().map(|key| format!("{key}\n")).collect();
-            files::write(&self.folder.join("wanted"), lines.concat().as_bytes())?;
+            let sealed = record::seal(WANTED, lines.concat().as_bytes());
+            files::write(&self.folder.join("wanted"), &sealed)?;
         }
         Ok(())
     }
@@ -141,10 +152,8 @@ impl Memory {
 pub fn wanted_keys(store: &Store) -> Result<Vec<Key>, FileError> {
     let mut keys = Vec::new();
     for folder in entries(&store.state_path())? {
-        let bytes = files::read_if_present(&folder.join("wanted"))?.unwrap_or_default();
-        keys.extend(
-            String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse::<Key>().ok()),
-        );
+        let text = read_sealed(&folder.join("wanted"), WANTED)?;
+        keys.extend(text.lines().filter_map(|line| line.parse::<Key>().ok()));
     }
     Ok(keys)
 }
@@ -162,8 +171,21 @@ pub fn remembered_keys(store: &Store) -> Result<Vec<Key>, FileError> {
 }
 
 fn read_targets(folder: &Path) -> Result<BTreeMap<String, Keys>, FileError> {
-    let bytes = files::read_if_present(&folder.join("targets"))?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(parse_line).collect())
+    let text = read_sealed(&folder.join("targets"), TARGETS)?;
+    Ok(text.lines().filter_map(parse_line).collect())
+}
+
+/// The text of a sealed file; none of one that is missing. A damaged one is named and not believed: what it
+/// remembered is lost, and the next run remembers it anew.
+fn read_sealed(path: &Path, magic: &str) -> Result<String, FileError> {
+    let Some(bytes) = files::read_if_present(path)? else { return Ok(String::new()) };
+    match record::unseal(magic, &bytes) {
+        Ok(body) => Ok(String::from_utf8_lossy(body).into_owned()),
+        Err(damage) => {
+            tracing::warn!("`{}`: {damage}; it is not believed", path.display());
+            Ok(String::new())
+        }
+    }
 }
 
 fn format_line((target, keys): (&String, &Keys)) -> String {

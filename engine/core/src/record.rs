@@ -113,30 +113,35 @@ impl Record for Request {
 
 /// The bytes of a record's file.
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, serde_json::Error> {
-    let body = serde_json::to_vec(record)?;
-    let mut bytes = format!("{} {}\n", R::MAGIC, Digest::of(&body)).into_bytes();
-    bytes.extend_from_slice(&body);
+    Ok(seal(R::MAGIC, &serde_json::to_vec(record)?))
+}
+
+/// A file of one header line, with the magic word and the digest of `body`, above `body`.
+#[must_use]
+pub fn seal(magic: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{magic} {}\n", Digest::of(body)).into_bytes();
+    bytes.extend_from_slice(body);
     bytes.push(b'\n');
-    Ok(bytes)
+    bytes
 }
 
 /// The record in a file's bytes, if every bit is as it was written.
 pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, Damaged> {
+    serde_json::from_slice(unseal(R::MAGIC, bytes)?).map_err(|error| Damaged(error.to_string()))
+}
+
+/// What [`seal`] was given, if every bit is as it was written.
+pub fn unseal<'a>(magic: &str, bytes: &'a [u8]) -> Result<&'a [u8], Damaged> {
     let damaged = |what: &str| Damaged(what.to_owned());
+    if !bytes.starts_with(magic.as_bytes()) {
+        return Err(Damaged(format!("expected `{magic}`")));
+    }
     let newline = bytes.iter().position(|&byte| byte == b'\n').ok_or(damaged("no header line"))?;
-    let header =
-        std::str::from_utf8(&bytes[..newline]).map_err(|_| damaged("header is not text"))?;
-    let digest = header
-        .strip_prefix(R::MAGIC)
-        .ok_or_else(|| Damaged(format!("expected `{}`", R::MAGIC)))?
-        .trim()
-        .parse::<Digest>()
-        .map_err(|error| Damaged(error.to_string()))?;
     let body = bytes[newline + 1..].strip_suffix(b"\n").ok_or(damaged("cut short"))?;
-    if Digest::of(body) != digest {
+    if bytes[..newline] != *format!("{magic} {}", Digest::of(body)).as_bytes() {
         return Err(damaged("its digest does not match its content"));
     }
-    serde_json::from_slice(body).map_err(|error| Damaged(error.to_string()))
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -172,10 +177,7 @@ mod tests {
             let mut bytes = encode(&result()).expect("encoded");
             let position = position.index(bytes.len());
             bytes[position] ^= 1 << bit;
-            // Case of a hexadecimal digit in the header is the only bit without a meaning.
-            if let Ok(read) = decode::<ActionResult>(&bytes) {
-                prop_assert_eq!(read, result());
-            }
+            prop_assert!(decode::<ActionResult>(&bytes).is_err());
         }
 
         /// A request whose numbers came back one bit off would not give its own key.
