@@ -25,6 +25,8 @@ pub mod autoscale;
 pub mod curves;
 pub mod ddo;
 mod error;
+pub mod mixing;
+mod numeric;
 pub mod power_law;
 mod random;
 pub mod water_filling;

@@ -26,6 +26,21 @@ impl Stream {
         ((self.next() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
 
+    /// Uniform on (0, 1).
+    pub(crate) fn unit(&mut self) -> f64 {
+        self.open_unit()
+    }
+
+    /// A whole number below `count`, which must be above 0.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        ((self.open_unit() * count as f64) as usize).min(count - 1)
+    }
+
+    /// An exponential number of mean 1: normalised, such numbers are uniform on the simplex.
+    pub(crate) fn exponential(&mut self) -> f64 {
+        -self.open_unit().ln()
+    }
+
     /// A standard normal number, by Box and Muller.
     pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.open_unit().ln()).sqrt();

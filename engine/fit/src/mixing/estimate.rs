@@ -1,0 +1,270 @@
+//! Fitting a law: many seeded starts per target, bounded least squares, and a refusal where rows can't identify it.
+
+use rayon::prelude::*;
+
+use super::error::{LawError, Reason};
+use super::identify;
+use super::law::{Design, Form, Model};
+use super::observations::Observations;
+use super::options::{FitOptions, LawName, Over};
+use super::result::{FittedPoint, LawFit, Note, Parameter, TargetFit};
+use super::targets::{Setup, Target};
+use super::trees;
+use crate::numeric::levenberg::{self, End, LeastSquares, Limits};
+use crate::random::Stream;
+
+/// Fits a law to every target.
+///
+/// Starts are seeded and their ends compared in order, so the same table gives the same bits on any number of cores.
+///
+/// # Errors
+/// [`LawError::NotIdentified`] with the reasons and the mixtures that would identify the law, or
+/// [`LawError::Option`] for options that can't be used.
+pub fn fit(
+    observations: &Observations,
+    law: LawName,
+    options: &FitOptions,
+) -> Result<LawFit, LawError> {
+    let setup = Setup::new(observations, law, options)?;
+    identify::check_table(observations, law, &setup)?;
+    let targets: Vec<Result<(TargetFit, Vec<Note>), LawError>> = setup
+        .targets
+        .par_iter()
+        .map(|target| fit_target(observations, law, options, &setup, target))
+        .collect();
+    let mut fitted = Vec::new();
+    let mut notes = Vec::new();
+    for target in targets {
+        let (target, own_notes) = target?;
+        fitted.push(target);
+        notes.extend(own_notes);
+    }
+    Ok(LawFit {
+        law,
+        over: options.over,
+        goal: (options.over == Over::Goal).then(|| options.goal.clone()),
+        domains: observations.domains().to_vec(),
+        scale: setup.scale,
+        units: setup.units,
+        reference: setup.reference,
+        trained: trained(observations),
+        targets: fitted,
+        notes,
+    })
+}
+
+fn trained(observations: &Observations) -> Vec<[f64; 2]> {
+    let range = |j: usize| {
+        let weights = observations.rows().iter().map(|row| row.weights[j]);
+        weights.fold([f64::INFINITY, 0.0], |[low, high], w| [low.min(w), high.max(w)])
+    };
+    (0..observations.domains().len()).map(range).collect()
+}
+
+pub(super) fn form(law: LawName, setup: &Setup, target: &Target) -> Form {
+    Form {
+        law,
+        domains: target.design.domains,
+        scale: setup.scale,
+        own: target.own,
+        units: setup.units.clone(),
+    }
+}
+
+fn fit_target(
+    observations: &Observations,
+    law: LawName,
+    options: &FitOptions,
+    setup: &Setup,
+    target: &Target,
+) -> Result<(TargetFit, Vec<Note>), LawError> {
+    let form = form(law, setup, target);
+    let mut notes = Vec::new();
+    if target.left_out > 0 {
+        notes.push(Note::LeftOut { target: target.name.clone(), rows: target.left_out });
+    }
+    if law == LawName::Trees {
+        let forest = trees::grow(&target.design, setup.scale, &options.trees, options.seed);
+        let predicted = (0..target.design.len())
+            .map(|row| forest.predict(&target.design.input(row)))
+            .collect::<Vec<_>>();
+        let mut fitted = describe(observations, target, form, &predicted, 0);
+        fitted.forest = Some(forest);
+        return Ok((fitted, notes));
+    }
+    let model = Model::new(&form, target.design.smallest());
+    let refuse = |reasons| identify::refuse(observations, law, Some(target), reasons, options.seed);
+    let problem = Squares { design: &target.design, model: &model, huber: options.huber };
+    let Some((best, agreeing)) = search(&problem, options) else {
+        return Err(refuse(vec![Reason::NoFit]));
+    };
+    let verdict = identify::check_fit(observations, &form, &model, target, &best.at);
+    if !verdict.reasons.is_empty() {
+        return Err(refuse(verdict.reasons));
+    }
+    let name = || target.name.clone();
+    if !verdict.harmless.is_empty() {
+        notes.push(Note::Harmless { target: name(), parameters: verdict.harmless });
+    }
+    if agreeing < 2 && options.starts >= 8 {
+        notes.push(Note::FewAgree { target: name(), agreeing });
+    }
+    let predicted: Vec<f64> = target.design.inputs().map(|x| model.value(&best.at, &x)).collect();
+    let mut fitted = describe(observations, target, form, &predicted, model.slots.len());
+    if fitted.degrees_of_freedom == 0 {
+        notes.push(Note::Saturated { target: name() });
+    }
+    fitted.parameters = parameters(observations, &model, &best.at, setup);
+    fitted.inner = best.at;
+    fitted.agreeing_starts = agreeing;
+    Ok((fitted, notes))
+}
+
+fn parameters(
+    observations: &Observations,
+    model: &Model,
+    inner: &[f64],
+    setup: &Setup,
+) -> Vec<Parameter> {
+    let named = model.report(inner, &setup.units).into_iter();
+    named
+        .map(|named| Parameter {
+            name: named.name.to_owned(),
+            domain: named.domain.map(|j| observations.domains()[j].clone()),
+            value: named.value,
+            at_bound: named.at_bound,
+        })
+        .collect()
+}
+
+/// What every fit says of its points.
+fn describe(
+    observations: &Observations,
+    target: &Target,
+    form: Form,
+    predicted: &[f64],
+    parameters: usize,
+) -> TargetFit {
+    let design = &target.design;
+    let weight: f64 = design.weight.iter().sum();
+    let mean = design.y.iter().zip(&design.weight).map(|(y, w)| w * y).sum::<f64>() / weight;
+    let squares = |of: &dyn Fn(usize) -> f64| -> f64 {
+        (0..design.len()).map(|row| design.weight[row] * of(row).powi(2)).sum()
+    };
+    let left = squares(&|row| design.y[row] - predicted[row]);
+    let all = squares(&|row| design.y[row] - mean);
+    let degrees = design.len().saturating_sub(parameters);
+    let point = |(row, (observed, predicted)): (&usize, (&f64, &f64))| FittedPoint {
+        row: observations.rows()[*row].name.clone(),
+        observed: *observed,
+        predicted: *predicted,
+    };
+    TargetFit {
+        target: target.name.clone(),
+        parameters: Vec::new(),
+        rows: design.len(),
+        left_out: target.left_out,
+        rms: (left / weight).sqrt(),
+        r2: if all > 0.0 { 1.0 - left / all } else { 0.0 },
+        degrees_of_freedom: degrees,
+        // Of trees the residuals say nothing: they are grown until few are left.
+        noise_sd: (degrees > 0 && parameters > 0).then(|| (left / degrees as f64).sqrt()),
+        points: target.rows.iter().zip(design.y.iter().zip(predicted)).map(point).collect(),
+        agreeing_starts: 0,
+        form,
+        inner: Vec::new(),
+        forest: None,
+    }
+}
+
+/// The sum of squares of a target, or Huber's sum where residuals beyond `huber` count linearly.
+pub(super) struct Squares<'a> {
+    pub(super) design: &'a Design,
+    pub(super) model: &'a Model,
+    pub(super) huber: Option<f64>,
+}
+
+impl Squares<'_> {
+    /// Half the loss of a residual and the weight its square has.
+    fn loss(&self, residual: f64) -> (f64, f64) {
+        match self.huber {
+            Some(delta) if residual.abs() > delta => {
+                (delta * (residual.abs() - 0.5 * delta), delta / residual.abs())
+            }
+            _ => (0.5 * residual * residual, 1.0),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let slots = &self.model.slots;
+        Limits {
+            lower: slots.iter().map(|slot| slot.lower).collect(),
+            upper: slots.iter().map(|slot| slot.upper).collect(),
+        }
+    }
+}
+
+impl LeastSquares for Squares<'_> {
+    fn cost(&self, at: &[f64]) -> f64 {
+        let rows = self.design.inputs().zip(&self.design.y).zip(&self.design.weight);
+        rows.map(|((x, y), w)| w * self.loss(self.model.value(at, &x) - y).0).sum()
+    }
+
+    fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64 {
+        let n = at.len();
+        jj.fill(0.0);
+        jr.fill(0.0);
+        let mut gradient = vec![0.0; n];
+        let mut cost = 0.0;
+        for ((x, y), w) in self.design.inputs().zip(&self.design.y).zip(&self.design.weight) {
+            let residual = self.model.gradient(at, &x, &mut gradient) - y;
+            let (loss, factor) = self.loss(residual);
+            cost += w * loss;
+            for i in 0..n {
+                let scaled = w * factor * gradient[i];
+                jr[i] += scaled * residual;
+                let row = &mut jj[i * n..=i * n + i];
+                row.iter_mut().zip(&gradient).for_each(|(jj, g)| *jj += scaled * g);
+            }
+        }
+        cost
+    }
+}
+
+/// Linearisations that every start gets, and that the best ones get after.
+const FIRST: usize = 15;
+const MOST: usize = 400;
+
+/// The best end over all starts and how many of the finished ones agree with it.
+///
+/// Every start descends a little; only the better third goes on to the end.
+pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End, usize)> {
+    let limits = problem.limits();
+    let first = |index: usize| {
+        let mut stream = Stream::new(options.seed, index as u64);
+        let start = problem.model.start(problem.design, index, &mut stream);
+        levenberg::descend(problem, &limits, &start, FIRST)
+    };
+    let mut ends: Vec<(usize, End)> = (0..options.starts.max(1))
+        .into_par_iter()
+        .map(|index| (index, first(index)))
+        .filter(|(_, end)| end.cost.is_finite())
+        .collect();
+    ends.sort_by(|p, q| p.1.cost.total_cmp(&q.1.cost).then(p.0.cmp(&q.0)));
+    ends.truncate((options.starts / 3).max(4));
+    let finished: Vec<End> = ends
+        .into_par_iter()
+        .map(|(_, end)| levenberg::resume(problem, &limits, end, MOST))
+        .collect();
+    choose(problem, finished)
+}
+
+/// The least cost; of costs equal to rounding the first.
+fn choose(problem: &Squares<'_>, ends: Vec<End>) -> Option<(End, usize)> {
+    let scale: f64 =
+        problem.design.y.iter().zip(&problem.design.weight).map(|(y, w)| w * y * y).sum();
+    let least = ends.iter().map(|end| end.cost).fold(f64::INFINITY, f64::min);
+    let agrees = |end: &End| end.cost <= least * (1.0 + 1e-6) + 1e-26 * scale;
+    let agreeing = ends.iter().filter(|end| agrees(end)).count();
+    ends.into_iter().find(agrees).map(|end| (end, agreeing))
+}

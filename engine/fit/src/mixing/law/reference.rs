@@ -1,0 +1,163 @@
+//! DDO's surrogate on any rows: `L0 (1 + sum_j [(x_j + a_j)^-b_j - (1 + a_j)^-b_j])`, x in multiples of the reference amount
+//! (AutoScale, arXiv 2407.20177, Algorithm 1).
+//!
+//! Where rows change one domain at a time this is the same as a law per domain through its own points, so such rows
+//! give the start by exact interpolation. A fit of three amounts per domain leaves nothing over.
+
+use super::{Design, Input, Slot, Start, Term, Units};
+use crate::numeric::statistics::mean;
+use crate::power_law::{self, Point, Root};
+
+/// Inside, L0, then ln a and ln b of every domain.
+pub(super) struct Ddo {
+    /// Multiple of the reference amount per weight and unit of tokens.
+    per_weight: Vec<f64>,
+}
+
+/// One domain's part.
+struct Part {
+    a: f64,
+    b: f64,
+    reach: f64,
+    power: f64,
+    /// `(1 + a)^-b`.
+    base: f64,
+}
+
+impl Ddo {
+    pub(super) fn new(units: &Units) -> Self {
+        let tokens = units.tokens.unwrap_or(1.0);
+        Self { per_weight: units.reference.iter().map(|n| tokens / n).collect() }
+    }
+
+    fn multiple(&self, x: &Input<'_>, j: usize) -> f64 {
+        x.h[j] * x.tokens * self.per_weight[j]
+    }
+
+    fn part(&self, p: &[f64], x: &Input<'_>, j: usize) -> Part {
+        let (a, b) = (p[1 + 2 * j].exp(), p[2 + 2 * j].exp());
+        let reach = self.multiple(x, j) + a;
+        Part { a, b, reach, power: reach.powf(-b), base: (1.0 + a).powf(-b) }
+    }
+
+    /// `y(x) - y(1)` without the cancellation of subtracting two values.
+    fn change(&self, p: &[f64], x: &Input<'_>, j: usize) -> f64 {
+        let (a, b) = (p[1 + 2 * j].exp(), p[2 + 2 * j].exp());
+        let ratio = ((self.multiple(x, j) - 1.0) / (1.0 + a)).ln_1p();
+        (1.0 + a).powf(-b) * (-b * ratio).exp_m1()
+    }
+
+    /// L0 from the row nearest to the reference.
+    fn base_loss(&self, design: &Design, rest: &[f64], start: &[f64]) -> f64 {
+        let distance = |row: usize| -> f64 {
+            let x = design.input(row);
+            (0..self.per_weight.len()).map(|j| (self.multiple(&x, j) - 1.0).abs()).sum()
+        };
+        let nearest = (0..design.len()).min_by(|p, q| distance(*p).total_cmp(&distance(*q)));
+        let Some(row) = nearest else {
+            return mean(rest);
+        };
+        let x = design.input(row);
+        let changes: f64 = (0..self.per_weight.len()).map(|j| self.change(start, &x, j)).sum();
+        rest[row] / (1.0 + changes).max(0.1)
+    }
+
+    /// Points of each domain from rows that change it alone, averaged.
+    fn single_changes(&self, design: &Design) -> Vec<Vec<Point>> {
+        let same = |x: f64| (x - 1.0).abs() < 0.005;
+        let mut base = Vec::new();
+        let mut changed: Vec<Vec<(f64, f64)>> = vec![Vec::new(); self.per_weight.len()];
+        for (x, y) in design.inputs().zip(&design.y) {
+            let moved: Vec<usize> =
+                (0..changed.len()).filter(|&j| !same(self.multiple(&x, j))).collect();
+            match moved[..] {
+                [] => base.push(*y),
+                [j] => changed[j].push((self.multiple(&x, j), *y)),
+                _ => {}
+            }
+        }
+        if base.is_empty() {
+            return vec![Vec::new(); changed.len()];
+        }
+        let unit = mean(&base);
+        let points = |mut runs: Vec<(f64, f64)>| {
+            runs.push((1.0, unit));
+            runs.sort_by(|p, q| p.0.total_cmp(&q.0));
+            let same = |p: &(f64, f64), q: &(f64, f64)| (p.0 - q.0).abs() < 0.005 * q.0;
+            runs.chunk_by(same)
+                .map(|runs| {
+                    let average = |of: fn(&(f64, f64)) -> f64| {
+                        runs.iter().map(of).sum::<f64>() / runs.len() as f64
+                    };
+                    let (x, y) = (average(|run| run.0), average(|run| run.1));
+                    Point { x, y: y / unit, weight: runs.len() as f64 }
+                })
+                .collect()
+        };
+        changed.into_iter().map(points).collect()
+    }
+}
+
+impl Term for Ddo {
+    fn slots(&self) -> Vec<Slot> {
+        let of =
+            |j| [Slot::positive("a", Some(j), 1e-3, 1e3), Slot::positive("b", Some(j), 1e-3, 50.0)];
+        let unit = Slot::plain("L0", None, 1e-6, 1e9);
+        [unit].into_iter().chain((0..self.per_weight.len()).flat_map(of)).collect()
+    }
+
+    fn value(&self, p: &[f64], x: &Input<'_>) -> f64 {
+        let changes: f64 = (0..self.per_weight.len()).map(|j| self.change(p, x, j)).sum();
+        p[0] * (1.0 + changes)
+    }
+
+    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+        let mut relative = 1.0;
+        for j in 0..self.per_weight.len() {
+            let part = self.part(p, x, j);
+            let by_a = part.base / (1.0 + part.a) - part.power / part.reach;
+            let by_b = part.base * part.a.ln_1p() - part.power * part.reach.ln();
+            out[1 + 2 * j] = p[0] * part.b * by_a * part.a;
+            out[2 + 2 * j] = p[0] * part.b * by_b;
+            relative += self.change(p, x, j);
+        }
+        out[0] = relative;
+        p[0] * relative
+    }
+
+    fn slope(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
+        for (j, out) in out.iter_mut().enumerate() {
+            let part = self.part(p, x, j);
+            *out -= p[0] * part.b * part.power / part.reach * self.per_weight[j] * x.tokens;
+        }
+    }
+
+    fn curvature(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
+        let m = self.per_weight.len();
+        for j in 0..m {
+            let part = self.part(p, x, j);
+            let bend = part.b * (part.b + 1.0) * part.power / (part.reach * part.reach);
+            out[j * m + j] += p[0] * bend * (self.per_weight[j] * x.tokens).powi(2);
+        }
+    }
+
+    fn is_convex(&self, _p: &[f64]) -> bool {
+        true
+    }
+
+    fn start(&self, design: &Design, rest: &mut [f64], random: &mut Start<'_>) -> Vec<f64> {
+        let mut start = vec![mean(rest)];
+        let options = power_law::FitOptions { root: Root::Upper, noise: None };
+        for points in self.single_changes(design) {
+            let law = power_law::fit(&points, &options).ok().map(|fit| fit.law);
+            let near = random.uniform(0.0, -0.5, 0.5);
+            let (a, b) = match law {
+                Some(law) => (law.a * near.exp(), law.b * near.exp()),
+                None => (random.log_uniform(1.0, 0.2, 5.0), random.log_uniform(0.8, 0.2, 3.0)),
+            };
+            start.extend([a.ln(), b.ln()]);
+        }
+        start[0] = self.base_loss(design, rest, &start);
+        start
+    }
+}

@@ -1,0 +1,225 @@
+//! Levenberg and Marquardt's method for least squares within bounds, on normal equations.
+//!
+//! Knows a sum of squares by its value and its normal equations. A parameter at a bound that the gradient pushes
+//! outwards is left out of the step; others are cut at their bounds. The damping follows Nielsen (1999): it shrinks by how
+//! well the linear model foretold the fall. Source: Madsen, Nielsen and Tingleff, Methods for Non-Linear Least
+//! Squares Problems, 2004.
+
+use super::matrix;
+
+/// A sum of squares of few parameters.
+pub(crate) trait LeastSquares {
+    /// Half the sum of squares.
+    fn cost(&self, at: &[f64]) -> f64;
+    /// Half the sum of squares; the lower triangle of `J'J` and `J'r`, which are overwritten.
+    fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64;
+}
+
+/// Where a descent ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct End {
+    pub(crate) at: Vec<f64>,
+    pub(crate) cost: f64,
+    pub(crate) damping: f64,
+    pub(crate) converged: bool,
+}
+
+/// The box of the parameters.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits {
+    pub(crate) lower: Vec<f64>,
+    pub(crate) upper: Vec<f64>,
+}
+
+impl Limits {
+    pub(crate) fn clamp(&self, at: &mut [f64]) {
+        for ((x, low), high) in at.iter_mut().zip(&self.lower).zip(&self.upper) {
+            *x = x.clamp(*low, *high);
+        }
+    }
+}
+
+/// Relative fall of the cost, and step relative to the parameters, below which a descent has converged.
+const FALL: f64 = 1e-15;
+const STEP: f64 = 1e-10;
+
+/// Descends from `start` in at most `iterations` linearisations.
+pub(crate) fn descend(
+    problem: &impl LeastSquares,
+    limits: &Limits,
+    start: &[f64],
+    iterations: usize,
+) -> End {
+    resume(
+        problem,
+        limits,
+        End { at: start.to_vec(), cost: f64::NAN, damping: 1e-3, converged: false },
+        iterations,
+    )
+}
+
+/// Goes on from where a descent stopped.
+pub(crate) fn resume(
+    problem: &impl LeastSquares,
+    limits: &Limits,
+    end: End,
+    iterations: usize,
+) -> End {
+    let n = end.at.len();
+    let End { mut at, mut damping, .. } = end;
+    limits.clamp(&mut at);
+    let (mut jj, mut jr) = (vec![0.0; n * n], vec![0.0; n]);
+    let mut cost = problem.normal(&at, &mut jj, &mut jr);
+    let (mut growth, mut small) = (2.0, 0);
+    let mut trial = Trial::new(n);
+    for _ in 0..iterations {
+        let Some(foretold) = trial.step(&at, &jj, &jr, damping, limits) else {
+            damping *= growth;
+            growth *= 2.0;
+            if damping > 1e12 {
+                return End { at, cost, damping, converged: true };
+            }
+            continue;
+        };
+        let still = trial.length(&at) < STEP;
+        let next = problem.cost(&trial.next);
+        let gain = (cost - next) / foretold.max(f64::MIN_POSITIVE);
+        if next < cost {
+            small = if cost - next <= FALL.max(1e-9 * f64::from(u8::from(still))) * cost {
+                small + 1
+            } else {
+                0
+            };
+            std::mem::swap(&mut at, &mut trial.next);
+            cost = problem.normal(&at, &mut jj, &mut jr);
+            damping = (damping * (1.0 - (2.0 * gain - 1.0).powi(3)).max(0.1)).max(1e-14);
+            growth = 2.0;
+        } else {
+            small = if still || foretold <= FALL * cost { 2 } else { small };
+            damping *= growth;
+            growth *= 2.0;
+        }
+        if small >= 2 || damping > 1e12 || cost == 0.0 {
+            return End { at, cost, damping, converged: true };
+        }
+    }
+    End { at, cost, damping, converged: false }
+}
+
+/// Buffers of one step.
+struct Trial {
+    free: Vec<usize>,
+    system: Vec<f64>,
+    step: Vec<f64>,
+    next: Vec<f64>,
+}
+
+impl Trial {
+    fn new(n: usize) -> Self {
+        Self {
+            free: Vec::with_capacity(n),
+            system: Vec::new(),
+            step: Vec::new(),
+            next: vec![0.0; n],
+        }
+    }
+
+    /// Takes the damped step into `next`; the fall of the cost that the linear model foretells, if there is one.
+    fn step(
+        &mut self,
+        at: &[f64],
+        jj: &[f64],
+        jr: &[f64],
+        damping: f64,
+        limits: &Limits,
+    ) -> Option<f64> {
+        let n = at.len();
+        self.free.clear();
+        self.free.extend((0..n).filter(|&i| {
+            let outward = (at[i] <= limits.lower[i] && jr[i] > 0.0)
+                || (at[i] >= limits.upper[i] && jr[i] < 0.0);
+            !outward && jj[i * n + i] > 0.0
+        }));
+        let m = self.free.len();
+        self.system.clear();
+        self.system.resize(m * m, 0.0);
+        for (p, &i) in self.free.iter().enumerate() {
+            for (q, &j) in self.free[..=p].iter().enumerate() {
+                self.system[p * m + q] = jj[i * n + j];
+            }
+            self.system[p * m + p] *= 1.0 + damping;
+        }
+        if m == 0 || !matrix::cholesky(&mut self.system, m) {
+            return None;
+        }
+        self.step.clear();
+        self.step.extend(self.free.iter().map(|&i| -jr[i]));
+        matrix::cholesky_solve(&self.system, m, &mut self.step);
+        self.next.copy_from_slice(at);
+        for (&i, step) in self.free.iter().zip(&self.step) {
+            self.next[i] += step;
+        }
+        limits.clamp(&mut self.next);
+        let foretold = self.foretold(at, jj, jr);
+        self.step.iter().all(|s| s.is_finite()).then_some(foretold)
+    }
+
+    /// `-(J'r) d - d J'J d / 2` of the step as cut.
+    fn foretold(&self, at: &[f64], jj: &[f64], jr: &[f64]) -> f64 {
+        let n = at.len();
+        let moved = |i: usize| self.next[i] - at[i];
+        let linear: f64 = self.free.iter().map(|&i| jr[i] * moved(i)).sum();
+        let mut square = 0.0;
+        for (p, &i) in self.free.iter().enumerate() {
+            let off: f64 = self.free[..p].iter().map(|&j| jj[i * n + j] * moved(j)).sum();
+            square += moved(i) * (2.0 * off + jj[i * n + i] * moved(i));
+        }
+        -linear - 0.5 * square
+    }
+
+    /// Largest move relative to the parameter.
+    fn length(&self, at: &[f64]) -> f64 {
+        let move_of = |(next, at): (&f64, &f64)| (next - at).abs() / (1.0 + at.abs());
+        self.next.iter().zip(at).map(move_of).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Residuals `10 (y - x^2)` and `1 - x`: the valley of Rosenbrock.
+    struct Valley;
+
+    impl LeastSquares for Valley {
+        fn cost(&self, at: &[f64]) -> f64 {
+            0.5 * (100.0 * (at[1] - at[0] * at[0]).powi(2) + (1.0 - at[0]).powi(2))
+        }
+
+        fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64 {
+            let rows = [
+                ([-20.0 * at[0], 10.0], 10.0 * (at[1] - at[0] * at[0])),
+                ([-1.0, 0.0], 1.0 - at[0]),
+            ];
+            jj.fill(0.0);
+            jr.fill(0.0);
+            for (j, r) in rows {
+                for i in 0..2 {
+                    jr[i] += j[i] * r;
+                    (0..=i).for_each(|k| jj[i * 2 + k] += j[i] * j[k]);
+                }
+            }
+            self.cost(at)
+        }
+    }
+
+    #[test]
+    fn the_valley_ends_at_its_minimum_or_at_the_bound() {
+        let open = Limits { lower: vec![-5.0; 2], upper: vec![5.0; 2] };
+        let end = descend(&Valley, &open, &[-1.2, 1.0], 200);
+        assert!(end.converged && (end.at[0] - 1.0).abs() < 1e-8 && (end.at[1] - 1.0).abs() < 1e-8);
+        let cut = Limits { lower: vec![-5.0; 2], upper: vec![0.5, 5.0] };
+        let end = descend(&Valley, &cut, &[-1.2, 1.0], 200);
+        assert!(end.converged && end.at[0] == 0.5 && (end.at[1] - 0.25).abs() < 1e-8, "{end:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Small dense linear algebra and bounded least squares. Knows numbers only.
+
+pub(crate) mod levenberg;
+pub(crate) mod matrix;
+pub(crate) mod statistics;
