@@ -294,7 +294,7 @@ impl<'a> Resampler<'a> {
             _ => self.refit_errors(&mut stream)?,
         };
         let own = Surrogate::new(&fit);
-        let found = self.search(&own, |search| optimum::find(search));
+        let found = self.search(&own, optimum::find);
         let gain = |surrogate: &Surrogate<'_>| {
             self.search(surrogate, |search| {
                 search.value(&self.fit.reference.weights) - search.value(&found.weights)

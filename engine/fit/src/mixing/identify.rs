@@ -17,6 +17,10 @@ use crate::random::Stream;
 const UNSEEN: f64 = 1e-6;
 /// And other mixtures' by more than this.
 const SEEN: f64 = 1e-3;
+/// The largest change of an inner parameter that is looked at, and the least change of a prediction that matters, relative
+/// to the losses.
+const CHANGE: f64 = 5.0;
+const MATTERS: f64 = 1e-4;
 
 /// The refusal, with mixtures that would help.
 pub(super) fn refuse(
@@ -183,8 +187,10 @@ pub(super) fn check_fit(
         }
         let change = |row: &[f64]| (0..n).map(|k| scaled(row, k) * vector[k]).sum::<f64>().abs();
         let largest = elsewhere.chunks_exact(n).map(change).fold(0.0, f64::max);
+        let moved = (0..n).map(|k| vector[k].abs() / effects[k].max(least)).fold(0.0, f64::max);
+        let matters = largest * CHANGE / moved > MATTERS * least / 1e-9;
         let named = parameters(observations, model, vector);
-        if largest > SEEN {
+        if largest > SEEN && matters {
             verdict.reasons.push(Reason::Undetermined { parameters: named });
         } else {
             verdict.harmless.extend(named);
@@ -194,18 +200,21 @@ pub(super) fn check_fit(
     verdict
 }
 
-/// Derivatives at the rows, and at mixtures over the whole simplex with the rows' scales.
+/// Derivatives at the rows, and at mixtures between the least and largest weights that rows have, at the rows' scales.
 fn gradients(model: &Model, target: &Target, at: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (n, design) = (at.len(), &target.design);
+    let (n, m, design) = (at.len(), target.design.domains, &target.design);
     let mut rows = vec![0.0; n * design.len()];
+    let mut range = vec![(f64::INFINITY, 0.0_f64); m];
     for (row, out) in rows.chunks_exact_mut(n).enumerate() {
-        model.gradient(at, &design.input(row), out);
+        let x = design.input(row);
+        model.gradient(at, &x, out);
+        range.iter_mut().zip(x.h).for_each(|(r, h)| *r = (r.0.min(*h), r.1.max(*h)));
     }
-    let cloud = 8 * design.domains + 32;
-    let mut elsewhere = vec![0.0; n * cloud];
+    let mut elsewhere = vec![0.0; n * (8 * m + 32)];
     let mut stream = Stream::new(0, 0);
     for (k, out) in elsewhere.chunks_exact_mut(n).enumerate() {
-        let mut h: Vec<f64> = (0..design.domains).map(|_| stream.exponential()).collect();
+        let mut h: Vec<f64> =
+            range.iter().map(|(low, high)| low + (high - low) * stream.unit()).collect();
         let sum: f64 = h.iter().sum();
         h.iter_mut().for_each(|h| *h /= sum);
         let ln_h: Vec<f64> = h.iter().map(|h| h.ln()).collect();

@@ -197,13 +197,13 @@ pub struct TreeOptions {
 impl Default for TreeOptions {
     fn default() -> Self {
         Self {
-            rounds: 600,
-            learning_rate: 0.05,
-            depth: 5,
+            rounds: 500,
+            learning_rate: 0.06,
+            depth: 4,
             leaf: 3,
-            rows: 0.8,
-            features: 0.7,
-            ridge: 1.0,
+            rows: 0.6,
+            features: 1.0,
+            ridge: 0.5,
         }
     }
 }

@@ -41,6 +41,9 @@ pub enum Why {
 
 const CANDIDATES: usize = 512;
 
+/// Tokens and size.
+type Scale = (Option<f64>, Option<f64>);
+
 /// The next mixtures worth training, the predicted optimum first. The same table and seed give the same mixtures.
 ///
 /// # Errors
@@ -76,7 +79,7 @@ pub fn suggest(
 }
 
 /// The scales suggestions may have: the reference's, and others only where the law has terms for them.
-fn scales(observations: &Observations, fit: &LawFit) -> Vec<(Option<f64>, Option<f64>)> {
+fn scales(observations: &Observations, fit: &LawFit) -> Vec<Scale> {
     let mut all = vec![(fit.reference.tokens, fit.reference.size)];
     if fit.scale != super::ScaleTerms::None {
         for row in observations.rows() {
@@ -121,7 +124,7 @@ impl<'a> Greedy<'a> {
         Ok(greedy)
     }
 
-    fn gradient(&self, target: usize, h: &[f64], scale: (Option<f64>, Option<f64>)) -> Vec<f64> {
+    fn gradient(&self, target: usize, h: &[f64], scale: Scale) -> Vec<f64> {
         let mixture = self.surrogate.mixture(h, scale.0, scale.1);
         let inner = &self.surrogate.fit.targets[target].inner;
         let mut out = vec![0.0; inner.len()];
@@ -178,7 +181,7 @@ impl<'a> Greedy<'a> {
     }
 
     /// What a row would take off the sum of the variances.
-    fn reduction(&self, h: &[f64], scale: (Option<f64>, Option<f64>)) -> f64 {
+    fn reduction(&self, h: &[f64], scale: Scale) -> f64 {
         let mut sum = 0.0;
         for (target, covariance) in self.covariance.iter().enumerate() {
             let gradient = self.gradient(target, h, scale);
@@ -191,7 +194,7 @@ impl<'a> Greedy<'a> {
     }
 
     /// Adds a row to what is known.
-    fn take(&mut self, h: &[f64], scale: (Option<f64>, Option<f64>)) {
+    fn take(&mut self, h: &[f64], scale: Scale) {
         for target in 0..self.covariance.len() {
             let gradient = self.gradient(target, h, scale);
             let spread = multiply(&self.covariance[target], &gradient);
@@ -202,13 +205,9 @@ impl<'a> Greedy<'a> {
         }
     }
 
-    fn next(
-        &mut self,
-        candidates: &[Vec<f64>],
-        scales: &[(Option<f64>, Option<f64>)],
-    ) -> Option<Suggestion> {
+    fn next(&mut self, candidates: &[Vec<f64>], scales: &[Scale]) -> Option<Suggestion> {
         let before = self.variance();
-        let mut best: Option<(f64, &Vec<f64>, (Option<f64>, Option<f64>))> = None;
+        let mut best: Option<(f64, &Vec<f64>, Scale)> = None;
         for candidate in candidates {
             for scale in scales {
                 let reduction = self.reduction(candidate, *scale);

@@ -95,7 +95,8 @@ pub(crate) fn resume(
             damping = (damping * (1.0 - (2.0 * gain - 1.0).powi(3)).max(0.1)).max(1e-14);
             growth = 2.0;
         } else {
-            small = if still || foretold <= FALL * cost { 2 } else { small };
+            let hopeless = (0.0..=FALL * cost).contains(&foretold);
+            small = if still || hopeless { 2 } else { small };
             damping *= growth;
             growth *= 2.0;
         }
@@ -108,6 +109,8 @@ pub(crate) fn resume(
 
 /// Buffers of one step.
 struct Trial {
+    /// Parameters that move, and of those the ones that have not been cut at a bound.
+    moving: Vec<usize>,
     free: Vec<usize>,
     system: Vec<f64>,
     step: Vec<f64>,
@@ -116,15 +119,14 @@ struct Trial {
 
 impl Trial {
     fn new(n: usize) -> Self {
-        Self {
-            free: Vec::with_capacity(n),
-            system: Vec::new(),
-            step: Vec::new(),
-            next: vec![0.0; n],
-        }
+        let moving = Vec::with_capacity(n);
+        let free = Vec::with_capacity(n);
+        Self { moving, free, system: Vec::new(), step: Vec::new(), next: vec![0.0; n] }
     }
 
-    /// Takes the damped step into `next`; the fall of the cost that the linear model foretells, if there is one.
+    /// Takes the damped step into `next`; the fall of the cost that the linear model foretells, if there is a step.
+    ///
+    /// A parameter that would cross its bound stops there and the others' step is found again with it.
     fn step(
         &mut self,
         at: &[f64],
@@ -134,44 +136,65 @@ impl Trial {
         limits: &Limits,
     ) -> Option<f64> {
         let n = at.len();
-        self.free.clear();
-        self.free.extend((0..n).filter(|&i| {
+        self.next.copy_from_slice(at);
+        self.moving.clear();
+        self.moving.extend((0..n).filter(|&i| {
             let outward = (at[i] <= limits.lower[i] && jr[i] > 0.0)
                 || (at[i] >= limits.upper[i] && jr[i] < 0.0);
             !outward && jj[i * n + i] > 0.0
         }));
-        let m = self.free.len();
+        self.free.clone_from(&self.moving);
+        while !self.free.is_empty() {
+            self.solve(at, jj, jr, damping)?;
+            let mut cut = false;
+            let (next, step) = (&mut self.next, &self.step);
+            let mut place = 0;
+            self.free.retain(|&i| {
+                let wanted = at[i] + step[place];
+                place += 1;
+                let allowed = wanted.clamp(limits.lower[i], limits.upper[i]);
+                next[i] = allowed;
+                cut |= allowed != wanted;
+                allowed == wanted
+            });
+            if !cut {
+                break;
+            }
+        }
+        (!self.moving.is_empty()).then(|| self.foretold(at, jj, jr))
+    }
+
+    /// The step of the free parameters, given how far the cut ones have moved.
+    fn solve(&mut self, at: &[f64], jj: &[f64], jr: &[f64], damping: f64) -> Option<()> {
+        let (n, m) = (at.len(), self.free.len());
         self.system.clear();
         self.system.resize(m * m, 0.0);
+        self.step.clear();
         for (p, &i) in self.free.iter().enumerate() {
             for (q, &j) in self.free[..=p].iter().enumerate() {
                 self.system[p * m + q] = jj[i * n + j];
             }
             self.system[p * m + p] *= 1.0 + damping;
+            let cut = self.moving.iter().filter(|j| !self.free.contains(j));
+            let pull: f64 =
+                cut.map(|&j| jj[i.max(j) * n + i.min(j)] * (self.next[j] - at[j])).sum();
+            self.step.push(-jr[i] - pull);
         }
-        if m == 0 || !matrix::cholesky(&mut self.system, m) {
+        if !matrix::cholesky(&mut self.system, m) {
             return None;
         }
-        self.step.clear();
-        self.step.extend(self.free.iter().map(|&i| -jr[i]));
         matrix::cholesky_solve(&self.system, m, &mut self.step);
-        self.next.copy_from_slice(at);
-        for (&i, step) in self.free.iter().zip(&self.step) {
-            self.next[i] += step;
-        }
-        limits.clamp(&mut self.next);
-        let foretold = self.foretold(at, jj, jr);
-        self.step.iter().all(|s| s.is_finite()).then_some(foretold)
+        self.step.iter().all(|s| s.is_finite()).then_some(())
     }
 
     /// `-(J'r) d - d J'J d / 2` of the step as cut.
     fn foretold(&self, at: &[f64], jj: &[f64], jr: &[f64]) -> f64 {
         let n = at.len();
         let moved = |i: usize| self.next[i] - at[i];
-        let linear: f64 = self.free.iter().map(|&i| jr[i] * moved(i)).sum();
+        let linear: f64 = self.moving.iter().map(|&i| jr[i] * moved(i)).sum();
         let mut square = 0.0;
-        for (p, &i) in self.free.iter().enumerate() {
-            let off: f64 = self.free[..p].iter().map(|&j| jj[i * n + j] * moved(j)).sum();
+        for (p, &i) in self.moving.iter().enumerate() {
+            let off: f64 = self.moving[..p].iter().map(|&j| jj[i * n + j] * moved(j)).sum();
             square += moved(i) * (2.0 * off + jj[i * n + i] * moved(i));
         }
         -linear - 0.5 * square

@@ -65,13 +65,13 @@ fn gradients_match_finite_differences() {
             let mut gradient = vec![0.0; p.len()];
             let value = at(&h, |x| model.gradient(&p, x, &mut gradient));
             assert!(near(value, at(&h, |x| model.value(&p, x)), 1.0), "{form:?}");
-            for k in 0..p.len() {
+            for (k, found) in gradient.iter().enumerate() {
                 let expected = difference(&p, k, |p| at(&h, |x| model.value(p, x)));
                 let name = model.slots[k].name;
                 assert!(
-                    near(gradient[k], expected, value.abs()),
+                    near(*found, expected, value.abs()),
                     "{form:?} {name} {} {expected}",
-                    gradient[k]
+                    found
                 );
             }
         }

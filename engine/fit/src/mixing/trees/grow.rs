@@ -11,8 +11,17 @@ pub(super) struct Grower<'a> {
     options: TreeOptions,
     /// Values of every feature, feature by feature.
     values: Vec<Vec<f64>>,
-    /// Rows of every feature in the order of its values.
-    orders: Vec<Vec<u32>>,
+    /// Value and row of every feature in the order of its values.
+    orders: Vec<Vec<(f64, u32)>>,
+}
+
+/// What a pass over a feature needs of a row, in one place.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    node: u32,
+    weight: f64,
+    /// Weight times residual.
+    residual: f64,
 }
 
 /// Running sums of a node's rows.
@@ -24,9 +33,9 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, weight: f64, residual: f64) {
-        self.weight += weight;
-        self.residual += weight * residual;
+    fn add(&mut self, cell: &Cell) {
+        self.weight += cell.weight;
+        self.residual += cell.residual;
         self.rows += 1;
     }
 
@@ -61,8 +70,8 @@ impl<'a> Grower<'a> {
         let values: Vec<Vec<f64>> =
             (0..count).map(|f| rows.iter().map(|row| row[f]).collect()).collect();
         let order = |values: &Vec<f64>| {
-            let mut order: Vec<u32> = (0..values.len() as u32).collect();
-            order.sort_by(|p, q| values[*p as usize].total_cmp(&values[*q as usize]));
+            let mut order: Vec<(f64, u32)> = values.iter().copied().zip(0_u32..).collect();
+            order.sort_by(|p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
             order
         };
         let orders = values.iter().map(order).collect();
@@ -88,16 +97,14 @@ impl<'a> Grower<'a> {
     }
 
     fn tree(&self, residuals: &[f64], stream: &mut Stream) -> Vec<Node> {
-        let mut place = self.sample(residuals.len(), stream);
-        let chosen = self.choose_features(stream);
+        let mut cells = self.sample(residuals, stream);
+        let orders = self.seen(&cells, &self.choose_features(stream));
         let mut nodes = vec![Node { feature: 0, left: 0, threshold: 0.0, value: 0.0 }];
         let mut sums = vec![Sums::default()];
-        for (row, place) in place.iter().enumerate().filter(|(_, place)| **place == 0) {
-            sums[*place as usize].add(self.design.weight[row], residuals[row]);
-        }
+        cells.iter().filter(|cell| cell.node == 0).for_each(|cell| sums[0].add(cell));
         let mut first = 0;
         for _ in 0..self.options.depth {
-            let splits = self.splits(&place, residuals, &chosen, &sums, first);
+            let splits = self.splits(&cells, &orders, &sums, first);
             let level = nodes.len();
             for (node, split) in (first..).zip(&splits) {
                 let Some(split) = split else { continue };
@@ -111,7 +118,7 @@ impl<'a> Grower<'a> {
             if nodes.len() == level {
                 break;
             }
-            self.descend(&mut place, residuals, &nodes, &mut sums);
+            self.descend(&mut cells, &nodes, &mut sums);
             first = level;
         }
         for (node, sums) in nodes.iter_mut().zip(&sums) {
@@ -122,10 +129,25 @@ impl<'a> Grower<'a> {
     }
 
     /// Node 0 for the rows the tree sees.
-    fn sample(&self, rows: usize, stream: &mut Stream) -> Vec<u32> {
-        let seen = |_| if stream.unit() < self.options.rows { 0 } else { NOWHERE };
-        let place: Vec<u32> = (0..rows).map(seen).collect();
-        if place.contains(&0) { place } else { vec![0; rows] }
+    fn sample(&self, residuals: &[f64], stream: &mut Stream) -> Vec<Cell> {
+        let cell = |(residual, weight): (&f64, &f64)| {
+            let node = if stream.unit() < self.options.rows { 0 } else { NOWHERE };
+            Cell { node, weight: *weight, residual: weight * residual }
+        };
+        let mut cells: Vec<Cell> = residuals.iter().zip(&self.design.weight).map(cell).collect();
+        if cells.iter().all(|cell| cell.node == NOWHERE) {
+            cells.iter_mut().for_each(|cell| cell.node = 0);
+        }
+        cells
+    }
+
+    /// The sorted rows that the tree sees, of the features it may split.
+    fn seen(&self, cells: &[Cell], features: &[usize]) -> Vec<(usize, Vec<(f64, u32)>)> {
+        let inside = |entry: &&(f64, u32)| cells[entry.1 as usize].node == 0;
+        let of = |&feature: &usize| {
+            (feature, self.orders[feature].iter().filter(inside).copied().collect())
+        };
+        features.iter().map(of).collect()
     }
 
     fn choose_features(&self, stream: &mut Stream) -> Vec<usize> {
@@ -144,53 +166,52 @@ impl<'a> Grower<'a> {
     /// The best split of every node from `first` on; `None` where none is worth it.
     fn splits(
         &self,
-        place: &[u32],
-        residuals: &[f64],
-        features: &[usize],
+        cells: &[Cell],
+        orders: &[(usize, Vec<(f64, u32)>)],
         sums: &[Sums],
         first: usize,
     ) -> Vec<Option<Split>> {
+        let (ridge, leaf) = (self.options.ridge, self.options.leaf);
         let mut best: Vec<Option<Split>> = vec![None; sums.len() - first];
-        let scores: Vec<f64> =
-            sums[first..].iter().map(|sums| sums.score(self.options.ridge)).collect();
-        for &feature in features {
-            let mut left = vec![(Sums::default(), f64::NEG_INFINITY); best.len()];
-            let values = &self.values[feature];
-            for &row in &self.orders[feature] {
-                let row = row as usize;
-                if place[row] == NOWHERE {
+        let scores: Vec<f64> = sums[first..].iter().map(|sums| sums.score(ridge)).collect();
+        let mut left = vec![(Sums::default(), f64::NEG_INFINITY); best.len()];
+        for (feature, order) in orders {
+            left.fill((Sums::default(), f64::NEG_INFINITY));
+            for &(value, row) in order {
+                let cell = &cells[row as usize];
+                if cell.node == NOWHERE {
                     continue;
                 }
-                let node = place[row] as usize - first;
+                let node = cell.node as usize - first;
                 let (part, last) = &mut left[node];
-                if values[row] > *last && part.rows >= self.options.leaf {
+                if value > *last && part.rows >= leaf {
                     let rest = sums[first + node].without(*part);
-                    let gain = part.score(self.options.ridge) + rest.score(self.options.ridge)
-                        - scores[node];
-                    let better = best[node].is_none_or(|best| gain > best.gain);
-                    if rest.rows >= self.options.leaf && gain > 1e-14 && better {
-                        let threshold = f64::midpoint(*last, values[row]);
-                        best[node] = Some(Split { gain, feature, threshold });
+                    if rest.rows >= leaf {
+                        let gain = part.score(ridge) + rest.score(ridge) - scores[node];
+                        if gain > best[node].map_or(1e-14, |best| best.gain) {
+                            let threshold = f64::midpoint(*last, value);
+                            best[node] = Some(Split { gain, feature: *feature, threshold });
+                        }
                     }
                 }
-                part.add(self.design.weight[row], residuals[row]);
-                *last = values[row];
+                part.add(cell);
+                *last = value;
             }
         }
         best
     }
 
     /// Moves rows to the children of their nodes; rows of leaves go nowhere.
-    fn descend(&self, place: &mut [u32], residuals: &[f64], nodes: &[Node], sums: &mut [Sums]) {
-        for (row, place) in place.iter_mut().enumerate().filter(|(_, place)| **place != NOWHERE) {
-            let node = &nodes[*place as usize];
+    fn descend(&self, cells: &mut [Cell], nodes: &[Node], sums: &mut [Sums]) {
+        for (row, cell) in cells.iter_mut().enumerate().filter(|(_, cell)| cell.node != NOWHERE) {
+            let node = &nodes[cell.node as usize];
             if node.left == 0 {
-                *place = NOWHERE;
+                cell.node = NOWHERE;
                 continue;
             }
             let right = self.values[node.feature as usize][row] >= node.threshold;
-            *place = node.left + u32::from(right);
-            sums[*place as usize].add(self.design.weight[row], residuals[row]);
+            cell.node = node.left + u32::from(right);
+            sums[cell.node as usize].add(cell);
         }
     }
 }
