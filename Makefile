@@ -49,7 +49,7 @@ bench-engine: $(LIBTORCH_READY) build vendor/.complete
 	time $(MIXMAKE) -q -m manifests/demo.toml run
 
 bench-fit:
-	@echo "bench-fit: nothing is measured yet"
+	CARGO="$(CARGO)" PYTHON="$(PYTHON)" bench/fit/run.sh
 
 bench-data:
 	@echo "bench-data: nothing is measured yet"

@@ -19,6 +19,7 @@
 //! 5.000B, hence github's .0274 where carrying gives .2 / 7 = .0286. Set `carry_floor: false` for that reading.
 
 mod check;
+mod intervals;
 mod line;
 mod path;
 mod stepping;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Domain, FitError};
 pub use check::middle_check;
+pub use intervals::{Intervals, predict_with_intervals};
 use path::Path;
 
 /// Optimal amounts at one scale.

@@ -16,6 +16,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+use crate::autoscale::Scale;
 use crate::error::{Domain, FitError};
 use crate::power_law::Root;
 
@@ -159,6 +160,18 @@ impl Default for Options {
 /// [`FitError`] for evidence that is not a DDO experiment (no base run, runs that change several domains), values
 /// that are not finite and positive, or bounds that exclude the total.
 pub fn solve(evidence: &Evidence, options: &Options) -> Result<DdoFit, FitError> {
+    solve_with_draws(evidence, options).map(|(fit, _)| fit)
+}
+
+/// [`solve`], and the bootstrap's optimum of every draw as a scale of AutoScale: what
+/// [`crate::autoscale::predict_with_intervals`] needs. Empty where there are no intervals.
+///
+/// # Errors
+/// Those of [`solve`].
+pub fn solve_with_draws(
+    evidence: &Evidence,
+    options: &Options,
+) -> Result<(DdoFit, Vec<Scale>), FitError> {
     check_options(options)?;
     let observed = evidence::observe(evidence, options)?;
     let noise = uncertainty::noise_of(&observed, options);
@@ -167,7 +180,8 @@ pub fn solve(evidence: &Evidence, options: &Options) -> Result<DdoFit, FitError>
     let problem = optimum::Problem::new(&observed, options)?;
     let optimum = problem.solve(&laws.iter().map(|d| d.law).collect::<Vec<_>>())?;
     let predicted = problem.predict(&laws, &optimum, observed.base_objective);
-    let uncertainty = uncertainty::bootstrap(&observed, options, &problem, &laws, &optimum, noise)?;
+    let (uncertainty, draws) =
+        uncertainty::bootstrap(&observed, options, &problem, &laws, &optimum, noise)?;
     let mut fit = DdoFit {
         objective: options.objective,
         total: problem.total,
@@ -182,7 +196,7 @@ pub fn solve(evidence: &Evidence, options: &Options) -> Result<DdoFit, FitError>
         notes: Vec::new(),
     };
     fit.notes = words::notes(&fit, &observed);
-    Ok(fit)
+    Ok((fit, draws))
 }
 
 fn check_options(options: &Options) -> Result<(), FitError> {

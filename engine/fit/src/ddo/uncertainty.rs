@@ -10,11 +10,15 @@
 //! redrawn laws at their optimum) - (gain the fitted laws give that optimum). The interval of the gain is the
 //! predicted gain less these excesses.
 
+use rayon::prelude::*;
+
 use super::Options;
 use super::evidence::{Observed, mean};
 use super::optimum::Problem;
 use super::result::{DomainFit, Interval, NoiseSource, Optimum, Uncertainty};
+use crate::autoscale::Scale;
 use crate::error::FitError;
+use crate::numeric::statistics::{quantile, sorted};
 use crate::power_law::{self, FitOptions, Point, PowerLaw};
 use crate::random::Stream;
 
@@ -65,11 +69,23 @@ fn estimate(source: NoiseSource, squares: f64, degrees: usize) -> Option<Noise> 
 
 /// Laws and optimum of one draw.
 struct Draw {
-    multiples: Vec<f64>,
-    weights: Vec<f64>,
-    identified: Vec<bool>,
+    optimum: Optimum,
+    laws: Vec<Option<PowerLaw>>,
     /// Relative gain claimed beyond what the fitted laws give.
     excess: f64,
+}
+
+impl Draw {
+    /// The draw's optimum; its shifts only where every domain has a law.
+    fn into_scale(self, base: &[f64]) -> Scale {
+        let shift = |(law, base): (&Option<PowerLaw>, &f64)| law.map(|law| law.a * base);
+        Scale {
+            amounts: self.optimum.amounts,
+            at_floor: self.optimum.at_floor,
+            held: self.optimum.held,
+            shifts: self.laws.iter().zip(base).map(shift).collect(),
+        }
+    }
 }
 
 struct Resampler<'a> {
@@ -88,12 +104,12 @@ pub(super) fn bootstrap(
     domains: &[DomainFit],
     optimum: &Optimum,
     noise: Option<Noise>,
-) -> Result<Uncertainty, FitError> {
+) -> Result<(Uncertainty, Vec<Scale>), FitError> {
     let Some(noise) = noise else {
-        return Ok(Uncertainty::NotAvailable);
+        return Ok((Uncertainty::NotAvailable, Vec::new()));
     };
     if options.bootstrap.draws == 0 {
-        return Ok(Uncertainty::NotAsked);
+        return Ok((Uncertainty::NotAsked, Vec::new()));
     }
     let resampler = Resampler {
         observed,
@@ -103,10 +119,16 @@ pub(super) fn bootstrap(
         noise,
         options,
     };
+    // Collected in the order of the draws: the same on any number of cores.
     let draws = (0..options.bootstrap.draws as u64)
+        .into_par_iter()
         .map(|index| resampler.draw(index))
+        .collect::<Vec<Result<Draw, FitError>>>()
+        .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(resampler.summary(&draws, optimum))
+    let uncertainty = resampler.summary(&draws, optimum);
+    let scale = |draw: Draw| draw.into_scale(&observed.base_amounts);
+    Ok((uncertainty, draws.into_iter().map(scale).collect()))
 }
 
 impl Resampler<'_> {
@@ -125,12 +147,8 @@ impl Resampler<'_> {
             .collect();
         let optimum = self.problem.solve(&laws)?;
         let claimed = base * self.problem.gain(&laws, &optimum.multiples);
-        Ok(Draw {
-            identified: laws.iter().map(Option::is_some).collect(),
-            excess: claimed - self.problem.gain(&self.fitted, &optimum.multiples),
-            multiples: optimum.multiples,
-            weights: optimum.weights,
-        })
+        let excess = claimed - self.problem.gain(&self.fitted, &optimum.multiples);
+        Ok(Draw { optimum, laws, excess })
     }
 
     fn redraw_sd(&self, stream: &mut Stream) -> f64 {
@@ -148,8 +166,9 @@ impl Resampler<'_> {
             let of = |j: usize| interval(draws.iter().map(|d| value(d, j)).collect(), level);
             (0..count).map(of).collect()
         };
-        let share =
-            |j: usize| draws.iter().filter(|d| d.identified[j]).count() as f64 / draws.len() as f64;
+        let share = |j: usize| {
+            draws.iter().filter(|d| d.laws[j].is_some()).count() as f64 / draws.len() as f64
+        };
         let predicted = self.problem.gain(&self.fitted, &optimum.multiples);
         let gains: Vec<f64> = draws
             .iter()
@@ -161,8 +180,8 @@ impl Resampler<'_> {
             degrees_of_freedom: self.noise.degrees_of_freedom,
             draws: draws.len(),
             level,
-            weights: over(&|draw, j| draw.weights[j]),
-            multiples: over(&|draw, j| draw.multiples[j]),
+            weights: over(&|draw, j| draw.optimum.weights[j]),
+            multiples: over(&|draw, j| draw.optimum.multiples[j]),
             gain_median: quantile(&sorted(gains.clone()), 0.5),
             gain: interval(gains, level),
             identified: (0..count).map(share).collect(),
@@ -187,18 +206,6 @@ fn redraw_law(
         Some(law) => power_law::refit(&points, options, law),
         None => power_law::fit(&points, options).ok().map(|fit| fit.law),
     }
-}
-
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The quantile of sorted values, linear between neighbours.
-fn quantile(sorted: &[f64], probability: f64) -> f64 {
-    let place = probability * (sorted.len() - 1) as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    sorted[below] + (place - place.floor()) * (sorted[above] - sorted[below])
 }
 
 fn interval(values: Vec<f64>, level: f64) -> Interval {

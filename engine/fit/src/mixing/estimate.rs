@@ -200,6 +200,7 @@ impl Squares<'_> {
         Limits {
             lower: slots.iter().map(|slot| slot.lower).collect(),
             upper: slots.iter().map(|slot| slot.upper).collect(),
+            reach: slots.iter().map(|s| if s.log { 1.0 } else { f64::INFINITY }).collect(),
         }
     }
 }
@@ -267,4 +268,24 @@ fn choose(problem: &Squares<'_>, ends: Vec<End>) -> Option<(End, usize)> {
     let agrees = |end: &End| end.cost <= least * (1.0 + 1e-6) + 1e-26 * scale;
     let agreeing = ends.iter().filter(|end| agrees(end)).count();
     ends.into_iter().find(agrees).map(|end| (end, agreeing))
+}
+
+/// The inner parameters that [`fit`] starts every target from, for benchmarks that give the same to another solver.
+///
+/// # Errors
+/// [`LawError::Option`] for options that can't be used.
+pub fn starts_of(
+    observations: &Observations,
+    law: LawName,
+    options: &FitOptions,
+) -> Result<Vec<Vec<Vec<f64>>>, LawError> {
+    let setup = Setup::new(observations, law, options)?;
+    let of = |target: &Target| {
+        let model = Model::new(&form(law, &setup, target), target.design.smallest());
+        let start = |index: usize| {
+            model.start(&target.design, index, &mut Stream::new(options.seed, index as u64))
+        };
+        (0..options.starts.max(1)).map(start).collect()
+    };
+    Ok(setup.targets.iter().map(of).collect())
 }

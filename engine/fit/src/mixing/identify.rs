@@ -236,7 +236,11 @@ fn parameters(observations: &Observations, model: &Model, vector: &[f64]) -> Vec
         .collect()
 }
 
-/// DDO's law says that more of every domain helps ever more slowly: an exponent at its least says that it does not.
+/// Change of the relative loss between a fifth of the reference amount and three times it below which there is none.
+const NO_EFFECT: f64 = 1e-7;
+
+/// DDO's law says that more of every domain helps ever more slowly: where the search ends with a domain of no effect, more of
+/// it does not help.
 fn shape_reasons(
     observations: &Observations,
     form: &Form,
@@ -246,13 +250,14 @@ fn shape_reasons(
     if form.law != LawName::Ddo {
         return Vec::new();
     }
-    let flat = |k: &usize| {
-        let slot = &model.slots[*k];
-        slot.name == "b" && at[*k] <= slot.lower + 1e-6
+    // Inside the law: the unit of losses, then ln a and ln b of every domain.
+    let effect = |pair: &[f64]| {
+        let (a, b) = (pair[0].exp(), pair[1].exp());
+        (0.2 + a).powf(-b) - (3.0 + a).powf(-b)
     };
-    (0..at.len())
-        .filter(flat)
-        .filter_map(|k| model.slots[k].domain)
+    let domains = model.slots[1..].chunks_exact(2).zip(at[1..].chunks_exact(2));
+    let flat = domains.filter(|(_, pair)| effect(pair) < NO_EFFECT);
+    flat.filter_map(|(slots, _)| slots[0].domain)
         .map(|j| Reason::NotConvexDecreasing { domain: observations.domains()[j].clone() })
         .collect()
 }

@@ -32,7 +32,7 @@ mod trees;
 
 pub use bootstrap::{Bootstrap, Resample, Uncertainty, Verdict, bootstrap};
 pub use error::{LawError, Reason};
-pub use estimate::fit;
+pub use estimate::{fit, starts_of};
 pub use folds::{
     Choice, CrossValidation, Folds, LawScore, Outcome, TargetScore, choose, cross_validate,
 };

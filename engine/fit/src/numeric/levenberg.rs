@@ -29,6 +29,9 @@ pub(crate) struct End {
 pub(crate) struct Limits {
     pub(crate) lower: Vec<f64>,
     pub(crate) upper: Vec<f64>,
+    /// Longest move of a parameter in one step: a linear model of logarithms is good for little more, and a longer
+    /// step can end where a term has vanished and no slope leads back.
+    pub(crate) reach: Vec<f64>,
 }
 
 impl Limits {
@@ -146,6 +149,7 @@ impl Trial {
         self.free.clone_from(&self.moving);
         while !self.free.is_empty() {
             self.solve(at, jj, jr, damping)?;
+            self.shorten(limits);
             let mut cut = false;
             let (next, step) = (&mut self.next, &self.step);
             let mut place = 0;
@@ -162,6 +166,15 @@ impl Trial {
             }
         }
         (!self.moving.is_empty()).then(|| self.foretold(at, jj, jr))
+    }
+
+    /// Shortens the step until no parameter moves further than it may.
+    fn shorten(&mut self, limits: &Limits) {
+        let share = |(&i, step): (&usize, &f64)| limits.reach[i] / step.abs();
+        let share = self.free.iter().zip(&self.step).map(share).fold(1.0, f64::min);
+        if share < 1.0 {
+            self.step.iter_mut().for_each(|step| *step *= share);
+        }
     }
 
     /// The step of the free parameters, given how far the cut ones have moved.
@@ -238,10 +251,11 @@ mod tests {
 
     #[test]
     fn the_valley_ends_at_its_minimum_or_at_the_bound() {
-        let open = Limits { lower: vec![-5.0; 2], upper: vec![5.0; 2] };
+        let reach = vec![f64::INFINITY; 2];
+        let open = Limits { lower: vec![-5.0; 2], upper: vec![5.0; 2], reach: reach.clone() };
         let end = descend(&Valley, &open, &[-1.2, 1.0], 200);
         assert!(end.converged && (end.at[0] - 1.0).abs() < 1e-8 && (end.at[1] - 1.0).abs() < 1e-8);
-        let cut = Limits { lower: vec![-5.0; 2], upper: vec![0.5, 5.0] };
+        let cut = Limits { lower: vec![-5.0; 2], upper: vec![0.5, 5.0], reach };
         let end = descend(&Valley, &cut, &[-1.2, 1.0], 200);
         assert!(end.converged && end.at[0] == 0.5 && (end.at[1] - 0.25).abs() < 1e-8, "{end:?}");
     }

@@ -172,7 +172,8 @@ impl<'a> State<'a> {
     ) -> Self {
         let room: Vec<f64> = lower.iter().zip(upper).map(|(l, u)| (u - l).max(0.0)).collect();
         let rest = 1.0 - lower.iter().sum::<f64>();
-        let share = (rest / room.iter().sum::<f64>()).clamp(0.0, 1.0);
+        let whole = room.iter().sum::<f64>();
+        let share = if whole > 0.0 { (rest / whole).clamp(0.0, 1.0) } else { 0.0 };
         let middle: Vec<f64> = lower.iter().zip(&room).map(|(l, room)| l + share * room).collect();
         // A start at a bound has no inside: nine tenths of the way to it has.
         let h = match start {

@@ -1,0 +1,9 @@
+//! Laws against worlds of known truth, published numbers and each other. One binary, so that it links once.
+
+mod optimum;
+mod published;
+mod recover;
+mod refusals;
+mod same_bits;
+mod uncertainty;
+mod world;
