@@ -17,6 +17,7 @@ mod locked;
 mod planning;
 mod real_corpora;
 mod shipped;
+mod steps;
 mod store_damage;
 mod store_sharing;
 mod study;

@@ -2,6 +2,7 @@
 //!
 //! An action says what decides its output; it does not know how the work is done.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub struct Kind {
 pub enum Cost {
     /// Milliseconds: inside the calling process.
     Light,
+    /// A command that its runner starts from the calling process: it is a process already.
+    Command,
     /// Anything more: as a process of its own, `mixmake exec KEY`.
     Heavy,
 }
@@ -63,14 +66,21 @@ pub enum Source {
     /// A file outside the store.
     File(FileId),
     /// A named output of another action.
-    Output(ActionId, &'static str),
+    Output(ActionId, Cow<'static, str>),
+}
+
+impl Source {
+    /// The output `name` of `action`.
+    pub fn output(action: ActionId, name: impl Into<Cow<'static, str>>) -> Self {
+        Self::Output(action, name.into())
+    }
 }
 
 /// Something an action makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSpec {
     /// File name under `out/<target>/`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Never collected as garbage: measurements that cost real time.
     pub keep: bool,
 }
@@ -78,12 +88,12 @@ pub struct OutputSpec {
 impl OutputSpec {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, keep: false }
+        Self { name: Cow::Borrowed(name), keep: false }
     }
 
     #[must_use]
     pub const fn kept(name: &'static str) -> Self {
-        Self { name, keep: true }
+        Self { name: Cow::Borrowed(name), keep: true }
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::{Digest, Key};
 use crate::event::Progress;
+use crate::executor::Cancel;
 use crate::file_index::modified_nanos;
 use crate::files::{self, At, FileError};
 use crate::key::{Preimage, ResolvedInput};
@@ -25,7 +26,7 @@ pub trait Runner: Sync {
     /// Runs `job`, writing each of its outputs to [`Job::output`]; gives facts for the receipt.
     fn run(
         &self,
-        job: &Job,
+        job: &Job<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<BTreeMap<String, String>, Failure>;
 }
@@ -92,7 +93,7 @@ pub struct Executed {
 
 /// An action's work order, as its runner sees it.
 #[derive(Debug)]
-pub struct Job {
+pub struct Job<'a> {
     pub key: Key,
     pub target: String,
     pub kind: String,
@@ -102,6 +103,12 @@ pub struct Job {
     pub inputs: Vec<JobInput>,
     /// A folder that survives a crash, so that long work can resume.
     pub scratch: PathBuf,
+    /// Names of the outputs, in the order of the action.
+    pub output_names: Vec<String>,
+    /// Where a command that the runner starts should write what it says.
+    pub log: PathBuf,
+    /// Set when the run is to stop.
+    pub cancel: &'a Cancel,
     outputs: PathBuf,
 }
 
@@ -114,7 +121,13 @@ pub struct JobInput {
     pub path: PathBuf,
 }
 
-impl Job {
+impl Job<'_> {
+    /// The folder that outputs are written to; it is this process's own, and empty at first.
+    #[must_use]
+    pub fn output_folder(&self) -> &Path {
+        &self.outputs
+    }
+
     /// Where to write the output of that name.
     #[must_use]
     pub fn output(&self, name: &str) -> PathBuf {
@@ -141,6 +154,7 @@ pub fn execute(
     program: &str,
     force: bool,
     progress: &mut dyn FnMut(Progress),
+    cancel: &Cancel,
 ) -> Result<Executed, ExecError> {
     let request = read_request(store, key)?;
     let holder = Holder::this_process(&request.target);
@@ -149,7 +163,7 @@ pub fn execute(
         return Ok(Executed { result, ran: false });
     }
     check_inputs(store, &request)?;
-    let job = prepare(store, &request, &holder)?;
+    let job = prepare(store, &request, &holder, cancel)?;
     let started = (SystemTime::now(), Instant::now());
     let outcome = runner.run(&job, progress);
     // A process that was stopped for longer than a lease lasts may have been replaced meanwhile.
@@ -223,7 +237,12 @@ fn check_inputs(store: &Store, request: &Request) -> Result<(), ExecError> {
 
 /// Each holder writes to a folder of its own, so that one which lost its lease cannot touch what
 /// its successor writes; the scratch folder is shared, for checkpoints.
-fn prepare(store: &Store, request: &Request, holder: &Holder) -> Result<Job, ExecError> {
+fn prepare<'a>(
+    store: &Store,
+    request: &Request,
+    holder: &Holder,
+    cancel: &'a Cancel,
+) -> Result<Job<'a>, ExecError> {
     let work = store.work_path(request.key);
     let own = format!("out-{}-{}-{}", holder.host, holder.pid, holder.process_start);
     let (outputs, scratch) = (work.join(own), work.join("scratch"));
@@ -248,6 +267,9 @@ fn prepare(store: &Store, request: &Request, holder: &Holder) -> Result<Job, Exe
         params: request.params.clone(),
         inputs: inputs.collect(),
         scratch,
+        output_names: request.outputs.iter().map(|output| output.name.clone()).collect(),
+        log: store.log_path(request.key),
+        cancel,
         outputs,
     })
 }
@@ -265,7 +287,7 @@ fn check_files_unchanged(request: &Request) -> Result<(), ExecError> {
 }
 
 /// Takes the outputs into the store; all must be there before the first one is.
-fn commit(store: &Store, request: &Request, job: &Job) -> Result<Vec<OutputRecord>, ExecError> {
+fn commit(store: &Store, request: &Request, job: &Job<'_>) -> Result<Vec<OutputRecord>, ExecError> {
     if let Some(missing) = request.outputs.iter().find(|output| !job.output(&output.name).is_file())
     {
         let message = format!("the action ended without writing its output `{}`", missing.name);

@@ -110,20 +110,28 @@ impl Executor for LocalExecutor<'_> {
         cancel: &Cancel,
     ) -> Result<Executed, Ended> {
         match work.cost {
-            Cost::Light => Ok(exec::execute(
-                &self.store,
-                key,
-                self.runner,
-                &self.version,
-                work.force,
-                progress,
-            )?),
+            Cost::Light | Cost::Command => self.in_this_process(key, work, progress, cancel),
             Cost::Heavy => self.in_process_of_its_own(key, work, progress, cancel),
         }
     }
 }
 
 impl LocalExecutor<'_> {
+    fn in_this_process(
+        &self,
+        key: Key,
+        work: &Work,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<Executed, Ended> {
+        let (runner, force) = (self.runner, work.force);
+        match exec::execute(&self.store, key, runner, &self.version, force, progress, cancel) {
+            // Whatever a command that was stopped says of it.
+            Err(ExecError::Failed(_)) if cancel.is_set() => Err(Ended::Interrupted),
+            other => Ok(other?),
+        }
+    }
+
     fn in_process_of_its_own(
         &self,
         key: Key,

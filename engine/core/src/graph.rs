@@ -52,7 +52,7 @@ impl Graph {
             if let Source::Output(producer, output) = &input.source {
                 let made = self.actions.get(producer.0).map(|action| &action.outputs[..]);
                 if !made.unwrap_or_default().iter().any(|made| made.name == *output) {
-                    let (target, output) = (action.target, (*output).to_owned());
+                    let (target, output) = (action.target, output.clone().into_owned());
                     return Err(GraphError::NoSuchOutput { target, output });
                 }
             }

@@ -80,8 +80,8 @@ impl<'a> Preimage<'a> {
 
 /// The names of `outputs`, as they enter the key.
 #[must_use]
-pub fn output_names(outputs: &[OutputSpec]) -> Vec<&'static str> {
-    outputs.iter().map(|output| output.name).collect()
+pub fn output_names(outputs: &[OutputSpec]) -> Vec<&str> {
+    outputs.iter().map(|output| &*output.name).collect()
 }
 
 /// The facts of one JSON object, for explanations of parameters and attributes.

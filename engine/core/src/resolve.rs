@@ -97,7 +97,7 @@ impl Build<'_> {
             }
         });
         let output = |output: &crate::OutputSpec| RequestOutput {
-            name: output.name.to_owned(),
+            name: output.name.clone().into_owned(),
             keep: output.keep,
         };
         Request {

@@ -281,7 +281,7 @@ impl<'a> Scheduler<'a> {
         self.memory.want(resolved.key);
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
-        self.ready.insert((self.build.graph.action(id).cost == Cost::Heavy, id));
+        self.ready.insert((self.build.graph.action(id).cost != Cost::Light, id));
         Ok(())
     }
 

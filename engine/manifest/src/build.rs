@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use crate::document::{Document, Section};
 use crate::schema::{
     Architecture, AutoScale, Block, Ddo, Domain, Format, HeldOut, Manifest, Mixture, MixtureRef,
-    Mode, Model, Objective, OnError, Precision, Recipe, Report, ScaleLaw, Schedule, Tokenizer,
-    TokenizerSource, Total, Train, WarmUp, Workspace,
+    Mode, Model, Objective, OnError, Precision, Recipe, Report, ScaleLaw, Schedule, Step,
+    StepInput, StepOutput, Tokenizer, TokenizerSource, Total, Train, WarmUp, Workspace,
 };
 use crate::source::Source;
+use crate::steps::Wiring;
 use crate::tree::Span;
 use crate::values::{Piece, Value};
 
@@ -29,8 +30,10 @@ pub fn manifest(
         path: source.path.clone(),
         source: source.text.clone(),
         overrides: source.overrides.clone(),
+        lines: source.text.match_indices('\n').map(|(end, _)| end).collect(),
         workspace: document.single("workspace").map(workspace).unwrap_or_default(),
         tokenizer: document.single("tokenizer").map(tokenizer).transpose()?,
+        steps: steps(document)?,
         domains: every(document, "domain", domain)?,
         models: every(document, "model", model)?,
         recipes: every(document, "recipe", recipe)?,
@@ -54,6 +57,38 @@ fn every<T>(
 fn workspace(section: &Section) -> Workspace {
     let path = |key| section.text(key).map(PathBuf::from);
     Workspace { store: path("store"), out: path("out") }
+}
+
+fn steps(document: &Document) -> Built<Vec<Step>> {
+    let wiring = Wiring::of(document);
+    let mut place = vec![0; wiring.order.len()];
+    for (new, old) in wiring.order.iter().enumerate() {
+        place[*old] = new;
+    }
+    let sections = document.all("step");
+    let in_order = wiring.order.iter().map(|&old| {
+        let moved = |output: &StepOutput| StepOutput { step: place[output.step], ..*output };
+        let input = |input: &StepInput| match input {
+            StepInput::Output(output) => StepInput::Output(moved(output)),
+            files @ StepInput::Files { .. } => files.clone(),
+        };
+        step(&sections[old], wiring.inputs[old].iter().map(input).collect())
+    });
+    in_order.collect()
+}
+
+fn step(section: &Section, inputs: Vec<StepInput>) -> Built<Step> {
+    Ok(Step {
+        name: section.name.clone(),
+        run: need(section, "run", section.text("run"))?,
+        inputs,
+        outputs: texts(section, "outputs")?,
+        environment: need(section, "environment", section.variables("environment"))?
+            .into_iter()
+            .collect(),
+        pass_environment: texts(section, "pass-environment")?,
+        threads: narrow(section, "threads")?,
+    })
 }
 
 fn tokenizer(section: &Section) -> Built<Tokenizer> {

@@ -5,6 +5,7 @@ mod cycles;
 mod domains;
 mod scales;
 mod shapes;
+mod steps;
 mod weights;
 
 use crate::build::mixture_ref;
@@ -18,6 +19,7 @@ use crate::tree::Span;
 /// Runs every check.
 pub fn document(document: &Document, sink: &mut Sink) {
     references(document, sink);
+    steps::check(document, sink);
     domains::check(document, sink);
     weights::check(document, sink);
     shapes::check(document, sink);

@@ -201,6 +201,13 @@ impl Section {
         }
     }
 
+    pub fn variables(&self, key: &str) -> Option<Vec<(String, String)>> {
+        match self.get(key)? {
+            Value::Variables(variables) => Some(variables),
+            _ => None,
+        }
+    }
+
     pub fn filters(&self, key: &str) -> Option<Vec<(String, String)>> {
         match self.get(key)? {
             Value::Filters(filters) => Some(filters),

@@ -118,6 +118,11 @@ fn kind(kind: &Kind) -> Value {
             "type": "object",
             "additionalProperties": { "type": ["string", "integer", "boolean", "object"] },
         }),
+        Kind::Variables => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "type": "string" },
+        }),
         Kind::Name { .. } => json!({ "type": "string", "pattern": NAME_PATTERN }),
         Kind::Names { .. } => {
             let name = json!({ "type": "string", "pattern": NAME_PATTERN });

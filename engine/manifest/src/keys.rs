@@ -67,6 +67,8 @@ pub enum Kind {
     Weights,
     /// A table of strings by column.
     Filters,
+    /// A table of strings by environment variable.
+    Variables,
     /// The name of a table.
     Name {
         table: &'static str,
@@ -140,6 +142,7 @@ impl Kind {
             Self::Seeds => "an array of whole numbers, such as [1, 2]".to_owned(),
             Self::Weights => "a table of weights, such as { c4 = 0.6, arxiv = 0.4 }".to_owned(),
             Self::Filters => "a table of columns and texts, such as { \"meta.language\" = \"en\" }".to_owned(),
+            Self::Variables => "a table of environment variables, such as { LANG = \"C\" }".to_owned(),
             Self::Name { table } => format!("the name of a `[{table}.NAME]`"),
             Self::Names { table } => format!("an array of names of `[{table}.NAME]`"),
             Self::Mixture => {
@@ -161,6 +164,7 @@ impl Kind {
                 "a number, a share such as \"15%\" or a fraction such as \"1/7\"".to_owned()
             }
             Self::Filters => "a string, an integer or a boolean".to_owned(),
+            Self::Variables => "a string".to_owned(),
             Self::Names { table } => format!("the name of a `[{table}.NAME]`"),
             _ => self.expected(),
         }

@@ -18,6 +18,7 @@ mod parse;
 mod read;
 pub mod schema;
 pub mod source;
+mod steps;
 mod suggest;
 mod template;
 mod tree;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::source::Source;
+use crate::steps::{Outputs, is_reference};
 
 /// One manifest, parsed and validated.
 #[derive(Debug, Clone)]
@@ -19,9 +20,13 @@ pub struct Manifest {
     pub source: Arc<str>,
     /// Where each `--set` stands in `source`.
     pub overrides: Vec<Range<usize>>,
+    /// Where each line of `source` ends, so that finding a line does not read the file.
+    pub lines: Vec<usize>,
     pub workspace: Workspace,
     /// Absent only where the manifest has no domains (a table of losses alone).
     pub tokenizer: Option<Tokenizer>,
+    /// Each after those it reads from, else in the order of the file.
+    pub steps: Vec<Step>,
     /// In the order of the file.
     pub domains: Vec<Domain>,
     pub models: Vec<Model>,
@@ -51,7 +56,7 @@ impl Manifest {
     pub fn origin(&self, fields: &[&str]) -> Option<Origin> {
         fields.iter().find_map(|field| {
             let span = self.spans.get(*field)?.clone();
-            let line = self.source[..span.start].matches('\n').count() + 1;
+            let line = self.lines.partition_point(|end| *end < span.start) + 1;
             Some(Origin { field: (*field).to_owned(), line, span })
         })
     }
@@ -81,6 +86,22 @@ impl Manifest {
         }
     }
 
+    /// What `pattern` (of a domain's `files`) says of outputs of steps: indices into
+    /// [`Manifest::steps`] and their outputs; none where it speaks of files.
+    #[must_use]
+    pub fn step_outputs(&self, pattern: &str) -> Option<Vec<StepOutput>> {
+        let index =
+            || Outputs::new(self.steps.iter().map(|step| (step.name.as_str(), &step.outputs[..])));
+        is_reference(pattern).then(|| index().matching(pattern).unwrap_or_default())
+    }
+
+    /// What a step's output is called in the manifest: `step.NAME/OUTPUT`.
+    #[must_use]
+    pub fn output_name(&self, output: StepOutput) -> String {
+        let step = &self.steps[output.step];
+        format!("step.{}/{}", step.name, step.outputs[output.output])
+    }
+
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
@@ -99,6 +120,42 @@ pub struct Workspace {
     pub store: Option<PathBuf>,
     /// `out`: folder of readable pointers to artifacts; default `out` beside the manifest.
     pub out: Option<PathBuf>,
+}
+
+/// `[step.NAME]`: a command of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub name: String,
+    /// `run`: for `sh -e -u`.
+    pub run: String,
+    /// `inputs`, in the order of the manifest.
+    pub inputs: Vec<StepInput>,
+    /// `outputs`: plain file names.
+    pub outputs: Vec<String>,
+    /// `environment`: variables to set.
+    pub environment: BTreeMap<String, String>,
+    /// `pass-environment`: names of variables to take over; their values are in no key.
+    pub pass_environment: Vec<String>,
+    /// `threads`: how many of `-j` it takes up. Never part of a key.
+    pub threads: u32,
+}
+
+/// What a step reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepInput {
+    /// A glob or path, relative to the manifest, and its place in `inputs`.
+    Files {
+        pattern: String,
+        place: usize,
+    },
+    Output(StepOutput),
+}
+
+/// One output of one step, by their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepOutput {
+    pub step: usize,
+    pub output: usize,
 }
 
 /// `[tokenizer]`.

@@ -19,6 +19,7 @@ pub enum Value {
     Counts(Vec<Piece<u64>>),
     Weights(Vec<Weight>),
     Filters(Vec<(String, String)>),
+    Variables(Vec<(String, String)>),
 }
 
 /// An element and where it stands.
@@ -80,6 +81,7 @@ pub fn read(kind: &Kind, key: &str, node: &Node) -> Result<Value, Vec<Fault>> {
         }
         Kind::Weights => weights(kind, key, node).map(Value::Weights),
         Kind::Filters => filters(kind, key, node).map(Value::Filters),
+        Kind::Variables => variables(kind, key, node).map(Value::Variables),
     }
 }
 
@@ -297,6 +299,32 @@ fn filters(kind: &Kind, key: &str, node: &Node) -> Result<Vec<(String, String)>,
         NodeKind::Flag(value) => Ok((column, value.to_string())),
         _ => Err(wrong_item(kind, &column, node)),
     }))
+}
+
+fn variables(kind: &Kind, key: &str, node: &Node) -> Result<Vec<(String, String)>, Vec<Fault>> {
+    let NodeKind::Table(entries) = &node.kind else {
+        return Err(vec![wrong_type(kind, key, node)]);
+    };
+    collect(entries.iter().map(|entry| {
+        if !is_variable(&entry.key) {
+            let message = format!("`{}` can't be the name of an environment variable", entry.key);
+            let fault = Fault::new(&entry.node, message, "");
+            return Err(Fault { span: entry.key_span.clone(), ..fault }
+                .help(Some("letters, digits and `_`, not starting with a digit".to_owned())));
+        }
+        match &entry.node.kind {
+            NodeKind::Text(text) if !text.contains('\0') => Ok((entry.key.clone(), text.clone())),
+            _ => Err(wrong_item(kind, &entry.key, &entry.node)),
+        }
+    }))
+}
+
+/// Whether a name can be one of an environment variable in a shell.
+pub fn is_variable(name: &str) -> bool {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    name.chars().all(legal)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
 }
 
 /// `where.meta.language = "en"` is `where = { "meta.language" = "en" }`.

@@ -327,3 +327,46 @@ fn unreadable_files() {
     std::fs::remove_file(&path).expect("it was just written");
     assert!(error.render(false).contains("not UTF-8: byte 21"), "{error}");
 }
+
+const STEPS: &str = "
+[step.first]
+run = \"cat a.txt > out.txt\"
+inputs = \"a.txt\"
+outputs = [\"out.txt\", \"log.txt\"]
+
+[step.second]
+run = \"cat step.first/out.txt > out.txt\"
+inputs = \"step.first/out.txt\"
+outputs = \"out.txt\"
+environment = { LANG = \"C\" }
+";
+
+fn check_steps(name: &str, edits: &[(&str, &str)]) {
+    let text = edits.iter().fold(STEPS.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "the steps have no {from:?}");
+        text.replacen(from, to, 1)
+    });
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, fails(&text, &[]).render(false));
+    });
+}
+
+#[test]
+fn steps() {
+    check_steps("step_unknown", &[("inputs = \"step.first/", "inputs = \"step.frist/")]);
+    check_steps(
+        "step_without_output",
+        &[("inputs = \"step.first/out", "inputs = \"step.first/oud")],
+    );
+    check_steps("step_glob", &[("inputs = \"step.first/out.txt", "inputs = \"step.first/*.csv")]);
+    check_steps("step_cycle", &[("inputs = \"a.txt\"", "inputs = [\"a.txt\", \"step.second/*\"]")]);
+    check_steps("step_outputs", &[("\"log.txt\"]", "\"logs/a.txt\", \"out.txt\", \".hidden\"]")]);
+    check_steps(
+        "step_environment",
+        &[("LANG = \"C\"", "LANG = 3, \"A-B\" = \"x\""), ("outputs = \"out.txt\"", "outputs = []")],
+    );
+    check_steps(
+        "step_passed",
+        &[("environment = {", "pass-environment = [\"LANG\", \"$HOME\"]\nenvironment = {")],
+    );
+}

@@ -91,6 +91,7 @@ fn overrides_are_as_if_written() {
         for manifest in [&mut set, &mut written] {
             manifest.source = "".into();
             manifest.overrides.clear();
+            manifest.lines.clear();
             manifest.spans.clear();
         }
         assert_eq!(format!("{set:?}"), format!("{written:?}"));
@@ -257,4 +258,29 @@ fn published_gpt2_mixtures() {
         manifest.ddos.iter().map(|ddo| ddo.tokens).collect::<Vec<_>>(),
         [300_000_000, 1_200_000_000]
     );
+}
+
+/// Steps come after those they read from, whatever the order of the file.
+#[test]
+fn steps_are_in_the_order_of_their_work() {
+    use mixmake_manifest::schema::{StepInput, StepOutput};
+    let text = r#"
+        [step.last]
+        run = "true"
+        inputs = ["step.*/a", "x.txt"]
+        outputs = "b"
+        [step.first]
+        run = "true"
+        outputs = ["c", "a"]
+        threads = 3
+    "#;
+    let manifest = parse(Path::new("mix.toml"), text, &[]).expect("valid");
+    let names: Vec<_> = manifest.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["first", "last"]);
+    assert_eq!(manifest.steps[0].threads, 3);
+    let made = StepOutput { step: 0, output: 1 };
+    let files = StepInput::Files { pattern: "x.txt".to_owned(), place: 1 };
+    assert_eq!(manifest.steps[1].inputs, [StepInput::Output(made), files]);
+    assert_eq!(manifest.step_outputs("step.last/*"), Some(vec![StepOutput { step: 1, output: 0 }]));
+    assert_eq!(manifest.step_outputs("last/*"), None);
 }

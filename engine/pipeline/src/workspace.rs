@@ -20,7 +20,7 @@ use mixmake_manifest::schema::Manifest;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::stage::{self, Environment, Staged};
+use crate::stage::{self, Environment, Reader, Staged};
 
 /// Everything a verb asks or changes.
 pub struct Workspace {
@@ -85,7 +85,7 @@ impl Workspace {
         if self.staged.graph.is_empty() {
             let message = format!("`{}` has nothing to build", self.manifest.path.display());
             return Err(Error::usage(message).hint(
-                "it needs at least a `[domain]` and a `[tokenizer]`; `mixmake init` writes an example",
+                "it needs at least a `[step]`, or a `[domain]` and a `[tokenizer]`; `mixmake init` writes an example",
             ));
         }
         if patterns.is_empty() {
@@ -132,13 +132,10 @@ impl Workspace {
         let mut items = Vec::new();
         for (file, error) in self.missing.iter().filter(|(file, _)| needed.contains(file)) {
             let path = graph.file_path(*file);
-            items.push(match self.staged.file_domains.get(file) {
-                Some(&domain) => self.missing_domain(
-                    domain,
-                    path,
-                    self.staged.unmatched.contains_key(file),
-                    error,
-                ),
+            let glob = self.staged.unmatched.contains(file);
+            items.push(match self.staged.readers.get(file) {
+                Some(Reader::Domain(domain)) => self.missing_domain(*domain, path, glob, error),
+                Some(Reader::Step(step)) => self.missing_input(*step, path, glob, error),
                 None => self.missing_tokenizer(error),
             });
         }
@@ -177,6 +174,18 @@ impl Workspace {
                 item.help("put the files there, or correct the path (relative to the manifest)")
             }
         }
+    }
+
+    fn missing_input(&self, step: usize, path: &Path, glob: bool, error: &FileError) -> Diagnostic {
+        let step = &self.manifest.steps[step];
+        let message = if glob {
+            format!("step `{}`: no file matches `{}`", step.name, path.display())
+        } else {
+            format!("step `{}`: {error}", step.name)
+        };
+        let field = format!("step.{}.inputs", step.name);
+        Diagnostic::at(&self.manifest, &[&field], message)
+            .help("put the files there, or correct the path (relative to the manifest)")
     }
 
     fn missing_tokenizer(&self, error: &FileError) -> Diagnostic {

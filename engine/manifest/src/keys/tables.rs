@@ -52,6 +52,12 @@ pub static TABLES: &[Table] = &[
         keys: DOMAIN.split_at(2).1,
     },
     Table {
+        name: "step",
+        named: true,
+        about: "A command of your own. Others read what it writes as `step.NAME/OUTPUT`.",
+        keys: STEP,
+    },
+    Table {
         name: "tokenizer",
         named: false,
         about: "The tokenizer of every domain: either `file` or `train`.",
@@ -108,6 +114,40 @@ const WORKSPACE: &[Key] = &[
     ),
 ];
 
+const STEP: &[Key] = &[
+    key(
+        "run",
+        Kind::Text,
+        Required,
+        "The command, for `sh -e -u`, in a folder that holds its inputs under the names given here.",
+    ),
+    key(
+        "inputs",
+        Kind::Texts,
+        Value("[]"),
+        "What it reads: globs or paths, relative to the manifest, and outputs of steps.",
+    ),
+    key("outputs", Kind::Texts, Required, "Names of the files that it writes."),
+    key(
+        "environment",
+        Kind::Variables,
+        Value("{}"),
+        "Environment variables to set; part of the key.",
+    ),
+    key(
+        "pass-environment",
+        Kind::Texts,
+        Value("[]"),
+        "Environment variables to take over from where mixmake runs; their values are in no key.",
+    ),
+    key(
+        "threads",
+        whole(1, 4096),
+        Value("1"),
+        "How many of `-j` it takes up. Never part of a key.",
+    ),
+];
+
 const TOKENIZER: &[Key] = &[
     key(
         "file",
@@ -144,7 +184,12 @@ const TOKENIZER: &[Key] = &[
 
 /// `files` and `origin` first: `[corpus]` takes the others.
 const DOMAIN: &[Key] = &[
-    key("files", Kind::Texts, Required, "Globs or paths, relative to the manifest."),
+    key(
+        "files",
+        Kind::Texts,
+        Required,
+        "Globs or paths, relative to the manifest, or outputs of steps.",
+    ),
     key(
         "origin",
         Kind::Text,

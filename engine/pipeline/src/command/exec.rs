@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 
 use mixmake_core::exec::{ExecError, execute};
-use mixmake_core::executor::ChildMessage;
+use mixmake_core::executor::{Cancel, ChildMessage};
 use mixmake_core::record::{self, Request};
 use mixmake_core::{Key, Store};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -29,7 +29,8 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
         become_trainer();
     }
     let mut progress = |progress| send(&ChildMessage::Progress { progress });
-    let ended = execute(&store, key, stages, VERSION, args.force, &mut progress);
+    let ended =
+        execute(&store, key, stages, VERSION, args.force, &mut progress, &Cancel::default());
     let message = match ended {
         Ok(executed) => ChildMessage::Done { ran: executed.ran },
         Err(ExecError::Held(holder)) => ChildMessage::Held { holder },

@@ -82,7 +82,7 @@ fn unpinned(workspace: &Workspace, plan: &Plan, id: ActionId, pinned: &Lock) -> 
     let action = workspace.staged.graph.action(id);
     let outputs = action.outputs.iter();
     outputs
-        .filter(|output| pinned.result(&action.target, output.name).is_none())
+        .filter(|output| pinned.result(&action.target, &output.name).is_none())
         .map(|output| format!("result {}/{} is not pinned", action.target, output.name))
         .collect()
 }

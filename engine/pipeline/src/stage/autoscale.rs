@@ -32,7 +32,7 @@ pub(super) fn add(stager: &mut Stager<'_>, autoscale: &AutoScale) -> Result<Acti
         let fit = stager.ddo(name)?;
         inputs.push(Input {
             role: "fit",
-            source: Source::Output(fit, FIT),
+            source: Source::output(fit, FIT),
             attributes: Map::new(),
         });
     }

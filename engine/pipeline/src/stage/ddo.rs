@@ -83,7 +83,7 @@ fn add_fit(
 ) -> Result<ActionId, StageError> {
     let input = |role, action, output| Input {
         role,
-        source: Source::Output(action, output),
+        source: Source::output(action, output),
         attributes: Map::new(),
     };
     let mut inputs = Vec::new();

@@ -1,10 +1,11 @@
 //! The external files of every domain: globs to paths, sorted, each in one domain only.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
-use mixmake_manifest::schema::{Domain, Manifest};
+use mixmake_manifest::schema::{Domain, Manifest, StepOutput};
 
 use super::StageError;
 use super::walk::Walks;
@@ -16,15 +17,16 @@ pub(super) struct DomainFiles {
     pub found: Vec<PathBuf>,
     /// Entries that match nothing, as paths.
     pub unmatched: Vec<PathBuf>,
+    /// Outputs of steps.
+    pub made: Vec<StepOutput>,
 }
 
 /// Files of every domain, in the manifest's order, or every error in the globs.
-pub(super) fn find(manifest: &Manifest) -> Result<Vec<DomainFiles>, StageError> {
-    let mut walks = Walks::default();
+pub(super) fn find(manifest: &Manifest, walks: &mut Walks) -> Result<Vec<DomainFiles>, StageError> {
     let mut items = Vec::new();
     let mut all = Vec::with_capacity(manifest.domains.len());
     for domain in &manifest.domains {
-        match find_one(manifest, domain, &mut walks) {
+        match find_one(manifest, domain, walks) {
             Ok(files) => all.push(files),
             Err(item) => items.push(*item),
         }
@@ -39,8 +41,13 @@ fn find_one(
     walks: &mut Walks,
 ) -> Result<DomainFiles, Box<Diagnostic>> {
     let excluded = excluder(manifest, domain)?;
-    let mut files = DomainFiles { found: Vec::new(), unmatched: Vec::new() };
+    let mut files = DomainFiles { found: Vec::new(), unmatched: Vec::new(), made: Vec::new() };
     for (index, pattern) in domain.files.iter().enumerate() {
+        if let Some(made) = manifest.step_outputs(pattern) {
+            let name = |made: &StepOutput| manifest.folder().join(manifest.output_name(*made));
+            files.made.extend(made.into_iter().filter(|made| !excluded.is_match(name(made))));
+            continue;
+        }
         let path = manifest.folder().join(pattern);
         let matched = walks.expand(&path).map_err(|problem| {
             let fields = [
@@ -92,12 +99,14 @@ fn excluder(manifest: &Manifest, domain: &Domain) -> Result<globset::GlobSet, Bo
 
 /// A file in two domains would be in two splits of one study.
 fn shared(manifest: &Manifest, all: &[DomainFiles]) -> Vec<Diagnostic> {
-    let mut owner: BTreeMap<&Path, usize> = BTreeMap::new();
+    let mut owner: HashMap<Cow<'_, Path>, usize> = HashMap::new();
     let mut items: Vec<Diagnostic> = Vec::new();
-    let mut pairs: BTreeMap<(usize, usize), (usize, &Path)> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), (usize, Cow<'_, Path>)> = BTreeMap::new();
     for (domain, files) in all.iter().enumerate() {
-        for path in &files.found {
-            if let Some(first) = owner.insert(path, domain) {
+        let made = files.made.iter().map(|made| PathBuf::from(manifest.output_name(*made)));
+        let found = files.found.iter().map(|path| Cow::Borrowed(path.as_path()));
+        for path in found.chain(made.map(Cow::Owned)) {
+            if let Some(first) = owner.insert(path.clone(), domain) {
                 let pair = pairs.entry((first, domain)).or_insert((0, path));
                 pair.0 += 1;
             }

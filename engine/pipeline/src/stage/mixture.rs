@@ -106,7 +106,7 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Action
     let mut inputs = domain_inputs(stager, wanted);
     inputs.extend(weights_from.map(|action| Input {
         role: "weights",
-        source: Source::Output(action, WEIGHTS),
+        source: Source::output(action, WEIGHTS),
         attributes: Map::new(),
     }));
     let origins = origins(stager, wanted);
@@ -142,7 +142,7 @@ fn domain_inputs(stager: &Stager<'_>, wanted: &Wanted<'_>) -> Vec<Input> {
         {
             own.extend(attributes([("factor", factor.into())]));
         }
-        let source = Source::Output(stager.staged.shards[domain], shards::TRAIN.facts);
+        let source = Source::output(stager.staged.shards[domain], shards::TRAIN.facts);
         inputs.push(Input { role: "domain", source, attributes: own });
     }
     inputs

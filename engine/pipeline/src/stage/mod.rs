@@ -12,11 +12,12 @@ mod models;
 pub mod report;
 pub mod samples;
 pub mod shards;
+pub mod step;
 pub mod tokenizer;
 pub mod train;
 mod walk;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mixmake_core::action::ParamsError;
 use mixmake_core::graph::{FileId, GraphError};
@@ -47,6 +48,8 @@ pub enum StageError {
 #[derive(Debug)]
 pub struct Staged {
     pub graph: Graph,
+    /// By step, in the manifest's order.
+    pub steps: Vec<ActionId>,
     /// By domain, in the manifest's order.
     pub samples: Vec<ActionId>,
     pub shards: Vec<ActionId>,
@@ -55,12 +58,19 @@ pub struct Staged {
     pub ddos: BTreeMap<String, Ddo>,
     pub autoscales: BTreeMap<String, ActionId>,
     pub report: Option<ActionId>,
-    /// Globs that match no file: where they stand in and the domain they belong to.
-    pub unmatched: HashMap<FileId, usize>,
-    /// Domain of every external text file.
-    pub file_domains: HashMap<FileId, usize>,
+    /// Globs that match no file, which stand in the graph as paths.
+    pub unmatched: HashSet<FileId>,
+    /// Who reads every external file; the tokenizer's is not here.
+    pub readers: HashMap<FileId, Reader>,
     /// Every mixture with weights that the manifest fixes: they can be checked before any training.
     pub fixed_mixtures: Vec<FixedMixture>,
+}
+
+/// What of the manifest asks for a file, by its place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Domain(usize),
+    Step(usize),
 }
 
 /// A training and the mixture it draws from.
@@ -107,14 +117,15 @@ impl<'m> Stager<'m> {
     fn new(manifest: &'m Manifest, environment: Environment) -> Self {
         let staged = Staged {
             graph: Graph::default(),
+            steps: Vec::new(),
             samples: Vec::new(),
             shards: Vec::new(),
             trains: BTreeMap::new(),
             ddos: BTreeMap::new(),
             autoscales: BTreeMap::new(),
             report: None,
-            unmatched: HashMap::new(),
-            file_domains: HashMap::new(),
+            unmatched: HashSet::new(),
+            readers: HashMap::new(),
             fixed_mixtures: Vec::new(),
         };
         Self { manifest, environment, staged, tokenizer: None, encoder_context: None }
@@ -122,7 +133,9 @@ impl<'m> Stager<'m> {
 
     fn data(&mut self) -> Result<(), StageError> {
         self.encoder_context = models::encoder_context(self.manifest)?;
-        let files = files::find(self.manifest)?;
+        let mut walks = walk::Walks::default();
+        step::add(self, &mut walks)?;
+        let files = files::find(self.manifest, &mut walks)?;
         for (domain, files) in files.iter().enumerate() {
             let action = samples::add(self, domain, files)?;
             self.staged.samples.push(action);

@@ -84,7 +84,7 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<ActionId>, StageErro
 fn inputs(stager: &Stager<'_>, trains: &[String]) -> Vec<Input> {
     let input = |role, action, output, own| Input {
         role,
-        source: Source::Output(action, output),
+        source: Source::output(action, output),
         attributes: own,
     };
     let mut inputs = Vec::new();
@@ -149,7 +149,7 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
 
 /// The inputs of a report, by the names they are shown under.
 struct Gather<'j> {
-    job: &'j Job,
+    job: &'j Job<'j>,
     params: &'j ReportParams,
     train_facts: BTreeMap<String, ShardFacts>,
     held_out_facts: BTreeMap<String, ShardFacts>,

@@ -11,7 +11,7 @@ use mixmake_manifest::schema::{self, Domain};
 use serde_json::Value;
 
 use super::files::DomainFiles;
-use super::{StageError, Stager, attributes};
+use super::{Reader, StageError, Stager, attributes};
 use crate::runner::Facts;
 
 pub const KIND: Kind = Kind { name: "samples", version: 1 };
@@ -28,19 +28,18 @@ pub(super) fn add(
     let mut inputs = Vec::with_capacity(files.found.len());
     for path in files.found.iter().chain(&files.unmatched) {
         let file = stager.staged.graph.file(path);
-        stager.staged.file_domains.insert(file, index);
-        if files.unmatched.contains(path) {
-            stager.staged.unmatched.insert(file, index);
-        }
-        let format = format_of(domain, path);
-        inputs.push(Input {
-            role: "source",
-            source: Source::File(file),
-            attributes: attributes([(
-                "format",
-                serde_json::to_value(format).unwrap_or(Value::Null),
-            )]),
-        });
+        stager.staged.readers.insert(file, Reader::Domain(index));
+        inputs.push(source(domain, path, Source::File(file)));
+    }
+    for path in &files.unmatched {
+        let file = stager.staged.graph.file(path);
+        stager.staged.unmatched.insert(file);
+    }
+    for made in &files.made {
+        let step = &stager.manifest.steps[made.step];
+        let output = step.outputs[made.output].clone();
+        let action = stager.staged.steps[made.step];
+        inputs.push(source(domain, output.clone().as_ref(), Source::output(action, output)));
     }
     let origins = origins(stager, domain);
     stager.add(Action {
@@ -54,6 +53,11 @@ pub(super) fn add(
         pool: None,
         origins,
     })
+}
+
+fn source(domain: &Domain, path: &std::path::Path, source: Source) -> Input {
+    let format = serde_json::to_value(format_of(domain, path)).unwrap_or(Value::Null);
+    Input { role: "source", source, attributes: attributes([("format", format)]) }
 }
 
 fn origins(stager: &Stager<'_>, domain: &Domain) -> BTreeMap<String, String> {

@@ -58,7 +58,7 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
     for split in [TRAIN, HELD_OUT] {
         inputs.push(Input {
             role: split.role,
-            source: Source::Output(stager.staged.samples[domain], split.samples),
+            source: Source::output(stager.staged.samples[domain], split.samples),
             attributes: Map::new(),
         });
     }

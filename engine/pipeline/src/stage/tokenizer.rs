@@ -27,7 +27,7 @@ impl Chosen {
     pub fn input(self) -> Input {
         let source = match self {
             Self::File(file) => Source::File(file),
-            Self::Trained(action) => Source::Output(action, OUTPUT),
+            Self::Trained(action) => Source::output(action, OUTPUT),
         };
         Input { role: "tokenizer", source, attributes: Map::new() }
     }
@@ -50,7 +50,7 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<Chosen>, StageError>
 fn train(stager: &mut Stager<'_>, spec: &BpeSpec) -> Result<ActionId, StageError> {
     let input = |domain: usize| Input {
         role: "samples",
-        source: Source::Output(stager.staged.samples[domain], samples::TRAIN),
+        source: Source::output(stager.staged.samples[domain], samples::TRAIN),
         attributes: Map::new(),
     };
     let inputs = stager.training_domains().into_iter().map(input).collect();

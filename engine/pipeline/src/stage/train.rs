@@ -104,18 +104,18 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Traini
 
 fn inputs(stager: &Stager<'_>, mixture: ActionId) -> Vec<Input> {
     let input = |role, source| Input { role, source, attributes: Map::new() };
-    let mut inputs = vec![input("mixture", Source::Output(mixture, mixture::OUTPUT))];
+    let mut inputs = vec![input("mixture", Source::output(mixture, mixture::OUTPUT))];
     inputs.extend(stager.tokenizer.map(super::tokenizer::Chosen::input));
     for domain in stager.training_domains() {
         let shard = stager.staged.shards[domain];
         for file in [shards::TRAIN.bin, shards::TRAIN.idx] {
-            inputs.push(input("shard", Source::Output(shard, file)));
+            inputs.push(input("shard", Source::output(shard, file)));
         }
     }
     for &shard in &stager.staged.shards {
-        inputs.push(input("held-out", Source::Output(shard, shards::HELD_OUT.facts)));
+        inputs.push(input("held-out", Source::output(shard, shards::HELD_OUT.facts)));
         for file in [shards::HELD_OUT.bin, shards::HELD_OUT.idx] {
-            inputs.push(input("held-out-shard", Source::Output(shard, file)));
+            inputs.push(input("held-out-shard", Source::output(shard, file)));
         }
     }
     inputs
