@@ -50,7 +50,7 @@ fn plan(workspace: &Workspace, settings: &str) -> Planned {
 
 /// The table: settings, the families whose keys it changes, and those that wait for them.
 #[rustfmt::skip]
-const FIELDS: [(&str, &[&str], &[&str]); 36] = [
+const FIELDS: [(&str, &[&str], &[&str]); 40] = [
     ("corpus.block-chars=90",            &["samples"], BELOW_SAMPLES),
     ("corpus.block=first",               &["samples"], BELOW_SAMPLES),
     ("corpus.held-out=5",                &["samples"], BELOW_SAMPLES),
@@ -80,6 +80,10 @@ const FIELDS: [(&str, &[&str], &[&str]); 36] = [
     ("ddo.small.factors=[3, 0.5]",       &["mixture/ddo"], &["runs", "ddo", "autoscale", "mixture/train", "train", "report"]),
     ("ddo.small.total=fixed",            &["mixture/ddo"], &["runs", "ddo", "autoscale", "mixture/train", "train", "report"]),
     ("ddo.small.floor=0.3",              &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
+    ("ddo.small.cap=2",                  &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
+    ("ddo.small.noise=0.01",             &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
+    ("ddo.small.draws=10",               &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
+    ("ddo.small.level=0.8",              &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
     ("ddo.small.objective=cross-entropy & ddo.medium.objective=cross-entropy", &["ddo"], &["autoscale", "mixture/train", "train", "report"]),
     ("autoscale.large.law=shifted",      &["autoscale"], &["mixture/train", "train", "report"]),
     ("autoscale.large.mode=stepping",    &["autoscale"], &["mixture/train", "train", "report"]),

@@ -262,11 +262,15 @@ pub fn mixture_ref(text: &str) -> MixtureRef {
 
 fn ddo(document: &Document, section: &Section) -> Built<Ddo> {
     let recipe = need(section, "recipe", section.text("recipe"))?;
-    let mut seeds = plain(need(section, "seeds", section.counts("seeds"))?);
+    let own = document.find("recipe", &recipe).and_then(|recipe| recipe.count("seed"));
+    let own = need(section, "seeds", own)?;
+    let mut seeds = seeds_of(section, "seeds", own)?;
     if seeds.is_empty() {
-        let own = document.find("recipe", &recipe).and_then(|recipe| recipe.count("seed"));
-        seeds.push(need(section, "seeds", own)?);
+        seeds.push(own);
     }
+    let mut base_seeds = seeds.clone();
+    let more = seeds_of(section, "base-seeds", own)?;
+    base_seeds.extend(more.into_iter().filter(|seed| !seeds.contains(seed)));
     Ok(Ddo {
         name: section.name.clone(),
         recipe,
@@ -278,6 +282,7 @@ fn ddo(document: &Document, section: &Section) -> Built<Ddo> {
         )?,
         factors: plain(need(section, "factors", section.numbers("factors"))?),
         seeds,
+        base_seeds,
         total: choice(section, "total", |name| match name {
             "free" => Some(Total::Free),
             "fixed" => Some(Total::Fixed),
@@ -289,8 +294,20 @@ fn ddo(document: &Document, section: &Section) -> Built<Ddo> {
             _ => None,
         })?,
         floor: need(section, "floor", section.number("floor"))?,
+        cap: section.number("cap"),
+        noise: section.number("noise"),
+        draws: need(section, "draws", section.count("draws"))?,
+        level: need(section, "level", section.number("level"))?,
         max_repeats: narrow(section, "max-repeats")?,
     })
+}
+
+/// The seeds of a list, or so many from `first` on.
+fn seeds_of(section: &Section, key: &str, first: u64) -> Built<Vec<u64>> {
+    match section.count(key) {
+        Some(count) => Ok((first..first.saturating_add(count)).collect()),
+        None => Ok(plain(need(section, key, section.counts(key))?)),
+    }
 }
 
 fn autoscale(section: &Section) -> Built<AutoScale> {

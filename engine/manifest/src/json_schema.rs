@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::keys::{Bounds, Choice, Key, Kind, Preset, TABLES, Table};
 use crate::tree::{Node, NodeKind};
+use crate::values::MOST_SEEDS;
 
 const NAME_PATTERN: &str = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$";
 const COUNT_PATTERN: &str = r"^\s*[0-9][0-9_]*(\.[0-9_]+)?\s*[kKMBGT]?\s*$";
@@ -107,7 +108,9 @@ fn kind(kind: &Kind) -> Value {
             "items": any_of(json!({ "type": "number", "exclusiveMinimum": 0 }), RATIO_PATTERN),
         }),
         Kind::Seeds => {
-            json!({ "type": "array", "uniqueItems": true, "items": integer(0, u64::MAX) })
+            let list =
+                json!({ "type": "array", "uniqueItems": true, "items": integer(0, u64::MAX) });
+            json!({ "anyOf": [integer(1, MOST_SEEDS), list] })
         }
         Kind::Weights => json!({ "type": "object", "additionalProperties": { "anyOf": [
             { "type": "number", "minimum": 0 },

@@ -139,7 +139,7 @@ impl Kind {
                 format!("a whole number of {of}, or a share of {share_of} such as \"2%\"")
             }
             Self::Factors => "an array of factors, such as [3, \"1/3\"]".to_owned(),
-            Self::Seeds => "an array of whole numbers, such as [1, 2]".to_owned(),
+            Self::Seeds => "a number of seeds, or an array of them, such as [1, 2]".to_owned(),
             Self::Weights => "a table of weights, such as { c4 = 0.6, arxiv = 0.4 }".to_owned(),
             Self::Filters => "a table of columns and texts, such as { \"meta.language\" = \"en\" }".to_owned(),
             Self::Variables => "a table of environment variables, such as { LANG = \"C\" }".to_owned(),

@@ -19,10 +19,10 @@ mod read;
 pub mod schema;
 pub mod source;
 mod steps;
-mod suggest;
+pub mod suggest;
 mod template;
 mod tree;
-mod units;
+pub mod units;
 mod values;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label};

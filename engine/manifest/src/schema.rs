@@ -366,14 +366,24 @@ pub struct Ddo {
     pub reference: MixtureRef,
     /// `factors = [3, "1/3"]`.
     pub factors: Vec<f64>,
-    /// `seeds = [1, 2]`: every run once a seed; default the recipe's.
+    /// `seeds = [1, 2]` or `seeds = 2`: every run once a seed; default the recipe's.
     pub seeds: Vec<u64>,
+    /// Seeds of the base run: `seeds`, and those of `base-seeds` that are not among them.
+    pub base_seeds: Vec<u64>,
     /// `total = "free" | "fixed"`.
     pub total: Total,
     /// `objective = "perplexity" | "cross-entropy"`: mean over the validation domains.
     pub objective: Objective,
     /// `floor`, in multiples of the base amount; default 0.2.
     pub floor: f64,
+    /// `cap`, in multiples of the base amount.
+    pub cap: Option<f64>,
+    /// `noise`: standard deviation of one run's objective, relative to it.
+    pub noise: Option<f64>,
+    /// `draws`: redrawn fits that intervals rest on.
+    pub draws: u64,
+    /// `level`: probability that an interval covers.
+    pub level: f64,
     pub max_repeats: u32,
 }
 

@@ -1,6 +1,9 @@
 //! Numbers with units: `300M`, `10%`, `1/3`. Exact where the result is a count.
 
 /// A count such as `300`, `300_000`, `"300k"` or `"1.2B"`; the error says what is wrong with it.
+///
+/// # Errors
+/// What is wrong with it, in words.
 pub fn count(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(char::is_alphabetic);
@@ -8,18 +11,33 @@ pub fn count(text: &str) -> Result<u64, String> {
     if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         return Err("it is not a number".to_owned());
     }
-    let scale: u32 = match unit {
-        "" => 0,
-        "k" | "K" => 3,
-        "M" => 6,
-        "B" | "G" => 9,
-        "T" => 12,
-        "m" | "b" | "g" | "t" => {
-            return Err(format!("the unit is written `{}`", unit.to_uppercase()));
-        }
-        _ => return Err("the units are k, M, B and T".to_owned()),
-    };
-    scaled(digits.trim_end(), scale)
+    scaled(digits.trim_end(), power(unit)?)
+}
+
+/// The power of ten that a unit stands for.
+fn power(unit: &str) -> Result<u32, String> {
+    match unit {
+        "" => Ok(0),
+        "k" | "K" => Ok(3),
+        "M" => Ok(6),
+        "B" | "G" => Ok(9),
+        "T" => Ok(12),
+        "m" | "b" | "g" | "t" => Err(format!("the unit is written `{}`", unit.to_uppercase())),
+        _ => Err("the units are k, M, B and T".to_owned()),
+    }
+}
+
+/// An amount that need not be whole, such as `300`, `3e8`, `"0.3B"` or `"12.5k"`: at least 0 and finite.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn amount(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let value = decimal(digits.trim_end()).ok_or("it is no number; the units are k, M, B and T")?;
+    let power = i32::try_from(power(&text[digits.len()..])?).unwrap_or(0);
+    let value = value * 10f64.powi(power);
+    if value.is_finite() { Ok(value) } else { Err("it is too large".to_owned()) }
 }
 
 /// `digits` times ten to the `scale`, exactly.
@@ -45,6 +63,9 @@ fn scaled(digits: &str, scale: u32) -> Result<u64, String> {
 }
 
 /// A share such as `"10%"`, 0 to 1.
+///
+/// # Errors
+/// What is wrong with it, in words.
 pub fn share(text: &str) -> Result<f64, String> {
     let Some(percent) = text.trim().strip_suffix('%') else {
         return Err("a share as text ends in `%`".to_owned());
@@ -58,6 +79,9 @@ pub fn share(text: &str) -> Result<f64, String> {
 }
 
 /// A ratio such as `"1/3"`, or a plain number.
+///
+/// # Errors
+/// What is wrong with it, in words.
 pub fn ratio(text: &str) -> Result<f64, String> {
     let unreadable = || "it is neither a number nor a fraction such as `1/3`".to_owned();
     let Some((over, under)) = text.split_once('/') else {
@@ -103,6 +127,18 @@ mod tests {
         check("1.", Err("it is not a number"));
         check("3٣", Err("it is not a number"));
         check("99999999999T", Err("it is too large"));
+    }
+
+    #[test]
+    fn amounts() {
+        for (text, expected) in
+            [("300", 300.0), ("3e8", 3e8), ("0.3B", 3e8), (" 1.2 B", 1.2e9), ("0", 0.0)]
+        {
+            assert_eq!(amount(text), Ok(expected), "{text}");
+        }
+        for text in ["", "B", "-3B", "nan", "inf", "3X", "1/5", "1e999"] {
+            assert!(amount(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::suggest;
 use crate::tree::{Entry, Node, NodeKind, Span};
 use crate::units;
 
+/// More repeats of every run than anybody trains.
+pub const MOST_SEEDS: u64 = 1000;
+
 /// A value of a manifest, its own type and range checked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -75,6 +78,10 @@ pub fn read(kind: &Kind, key: &str, node: &Node) -> Result<Value, Vec<Fault>> {
         Kind::Share => one(share(kind, key, node)),
         Kind::CountOrShare { .. } => one(count_or_share(kind, key, node)),
         Kind::Factors => pieces(kind, key, node, factor).map(Value::Numbers),
+        // So many, or these.
+        Kind::Seeds if matches!(node.kind, NodeKind::Integer(_)) => {
+            one(count(kind, key, node, 1, MOST_SEEDS).map(Value::Count))
+        }
         Kind::Seeds => {
             pieces(kind, key, node, |kind, key, node| count(kind, key, node, 0, u64::MAX))
                 .map(Value::Counts)

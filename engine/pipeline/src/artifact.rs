@@ -118,6 +118,9 @@ pub struct FitArtifact {
     pub fit: ddo::DdoFit,
     /// Tokens of a domain that the fit would have liked more of.
     pub available_tokens: Vec<f64>,
+    /// What was fitted and how, so that whoever builds on the optimum can redraw it.
+    pub evidence: ddo::Evidence,
+    pub options: ddo::Options,
 }
 
 /// An AutoScale prediction; its lists are over `shards`.
@@ -126,6 +129,9 @@ pub struct FitArtifact {
 pub struct PredictionArtifact {
     pub shards: Vec<String>,
     pub prediction: autoscale::Prediction,
+    /// What the noise of the fits' runs makes of it; none where nothing shows the noise.
+    #[serde(default)]
+    pub intervals: Option<autoscale::Intervals>,
     /// Weights at totals between the smallest scale and the target, for figures.
     pub path: Vec<(f64, Vec<f64>)>,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::table::wide::{OnBlank, OnDuplicate, OnSum};
+
 /// make for pre-training data mixtures
 #[derive(Debug, Parser)]
 #[command(
@@ -70,12 +72,12 @@ pub enum Verb {
     Diff(Diff),
     /// Show what targets' processes wrote, and their receipts
     Log(Targets),
-    /// List the measured losses
+    /// List, filter and export measured losses; import outside tables beside them
     Losses(Losses),
-    /// Fit DDO's laws and find the optimal weights, from targets or from a table of losses
-    Fit(Fit),
+    /// Fit laws of losses and find the optimal weights, from targets, tables or the store
+    Fit(Box<Fit>),
     /// Predict weights at a larger scale, from targets or from tables
-    Predict(Predict),
+    Predict(Box<Predict>),
     /// Build the report, print its table and its path
     Report(Report),
     /// Link shards under the names that other tools expect
@@ -145,56 +147,235 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Losses {
+    #[command(subcommand)]
+    pub verb: Option<LossesVerb>,
     #[command(flatten)]
     pub targets: Targets,
+    /// Every training of the store, of any manifest and of the past
+    #[arg(short = 'a', long)]
+    pub all: bool,
     /// Only the last evaluation of each training
     #[arg(long)]
     pub last: bool,
-    /// Write them as a table (`.csv` or `.parquet`)
+    /// Only rows of which this holds: `domain=c4`, `target=ddo/*`, `step>=100`, `kind=imported`; several must all hold
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub conditions: Vec<String>,
+    /// Write them as a table (`.csv`, `.parquet` or `.json`)
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// One row a training, with its tokens by domain and its final losses, as `fit --table` reads them
+    #[arg(long, requires = "output")]
+    pub wide: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LossesVerb {
+    /// Take an outside table into the store, as evidence of its own kind
+    Import(Box<Import>),
+    /// List what is imported
+    Imports,
+    /// Take an import away
+    Remove {
+        /// Its name, or the start of its key
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// CSV or Parquet, as `fit --table` reads it
+    pub file: PathBuf,
+    /// What to call it; the file's name unless given
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub roles: RoleArgs,
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
 }
 
 #[derive(Debug, Args)]
 pub struct Fit {
-    /// Names of `[ddo]`; all where none is given
+    /// Names of `[ddo]`; all where none is given and no other source
     #[arg(value_name = "TARGET|GLOB")]
     pub targets: Vec<String>,
-    /// A table of losses: CSV or Parquet with columns `domain`, `factor` and one a validation domain
-    #[arg(long, value_name = "FILE", conflicts_with = "targets")]
-    pub table: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub roles: RoleArgs,
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
     #[command(flatten)]
     pub options: TableOptions,
+    #[command(flatten)]
+    pub laws: LawArgs,
+    /// Write a page with the fits over their points, predicted against observed, and the weights
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
 }
 
-/// How a table of losses is read and fitted.
+/// Where losses come from.
 #[derive(Debug, Clone, Args)]
-pub struct TableOptions {
+pub struct SourceArgs {
+    /// A table, CSV or Parquet: one row a run with `weight_*` or `tokens:*` and `*_loss` or `*_ppl`; or DDO's `domain`, `factor` and values
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "from_store"], help_heading = "Sources")]
+    pub table: Option<PathBuf>,
+    /// Final losses of every training in the store, of any manifest, joined by what their shards are
+    #[arg(long, conflicts_with = "targets", help_heading = "Sources")]
+    pub from_store: bool,
+    /// Of those only trainings of which this holds: `target=ddo/*`, `recipe=proxy`, `hidden=64`
+    #[arg(
+        long = "where",
+        value_name = "CONDITION",
+        requires = "from_store",
+        help_heading = "Sources"
+    )]
+    pub conditions: Vec<String>,
+    /// A table of `losses import`, by name; beside other sources its rows are pooled with theirs, and that is said
+    #[arg(long, value_name = "NAME", conflicts_with = "targets", help_heading = "Sources")]
+    pub imported: Vec<String>,
+}
+
+/// Which columns of a table are what; recognised by name unless given.
+#[derive(Debug, Clone, Args)]
+pub struct RoleArgs {
+    /// A second table whose rows belong to the first's
+    #[arg(long, value_name = "FILE", help_heading = "Columns")]
+    pub join: Option<PathBuf>,
+    /// The column that names runs in both tables
+    #[arg(long, value_name = "COLUMN", requires = "join", help_heading = "Columns")]
+    pub on: Option<String>,
+    /// Columns of mixture weights, `w_*`: the star is the domain's name
+    #[arg(long, value_name = "PATTERNS", help_heading = "Columns")]
+    pub weight_columns: Option<String>,
+    /// Columns of tokens a domain, `tokens:*`
+    #[arg(long, value_name = "PATTERNS", help_heading = "Columns")]
+    pub amount_columns: Option<String>,
+    /// Columns of cross-entropies, `*_loss`
+    #[arg(long, value_name = "PATTERNS", help_heading = "Columns")]
+    pub loss_columns: Option<String>,
+    /// Columns of perplexities, `*_ppl`
+    #[arg(long, value_name = "PATTERNS", help_heading = "Columns")]
+    pub perplexity_columns: Option<String>,
+    /// The column of total training tokens
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub tokens_column: Option<String>,
+    /// The column of model sizes
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub size_column: Option<String>,
+    /// The column of seeds
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub seed_column: Option<String>,
+    /// What rows of the same mixture, scale and seed are
+    #[arg(long, value_enum, default_value_t, help_heading = "Columns")]
+    pub on_duplicate: OnDuplicate,
+    /// What a blank cell does
+    #[arg(long, value_enum, default_value_t, help_heading = "Columns")]
+    pub on_blank: OnBlank,
+    /// What weights do that miss a sum of 1 by more than their rounding
+    #[arg(long, value_enum, default_value_t, help_heading = "Columns")]
+    pub on_sum: OnSum,
+}
+
+/// What a table with `domain` and `factor` leaves unsaid.
+#[derive(Debug, Clone, Args)]
+pub struct ExperimentArgs {
     /// Tokens of the base runs
-    #[arg(long, value_name = "TOKENS", help_heading = "Tables")]
+    #[arg(long, value_name = "TOKENS", help_heading = "DDO tables")]
     pub tokens: Option<String>,
     /// Weights of the base runs, `c4=0.2,books=0.8`; uniform unless given
-    #[arg(long, value_name = "WEIGHTS", help_heading = "Tables")]
+    #[arg(long, value_name = "WEIGHTS", help_heading = "DDO tables")]
     pub weights: Option<String>,
     /// What the values are
-    #[arg(long, value_enum, default_value_t = MeasureArg::Perplexity, help_heading = "Tables")]
+    #[arg(long, value_enum, default_value_t = MeasureArg::Perplexity, help_heading = "DDO tables")]
     pub measure: MeasureArg,
-    /// What to make small
-    #[arg(long, value_enum, default_value_t = MeasureArg::Perplexity, help_heading = "Tables")]
-    pub objective: MeasureArg,
+}
+
+/// How a DDO table is fitted.
+#[derive(Debug, Clone, Args)]
+pub struct TableOptions {
     /// Columns to average as the objective, by name; unless given, `mean` where it is there, else all value columns
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Tables")]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "DDO tables")]
     pub columns: Vec<String>,
     /// Use only these factors, `3,1/5`
-    #[arg(long, value_name = "FACTORS", value_delimiter = ',', help_heading = "Tables")]
+    #[arg(long, value_name = "FACTORS", value_delimiter = ',', help_heading = "DDO tables")]
     pub factors: Vec<String>,
-    /// Least amount of a domain, in multiples of its base amount
-    #[arg(long, value_name = "MULTIPLE", default_value_t = 0.2, help_heading = "Tables")]
-    pub floor: f64,
     /// Standard deviation of one run's objective over seeds, relative to it, where the table shows none
-    #[arg(long, value_name = "SD", help_heading = "Tables")]
+    #[arg(long, value_name = "SD", help_heading = "DDO tables")]
     pub noise: Option<f64>,
+}
+
+/// The law, what to make small, within which bounds, and how sure that is.
+#[derive(Debug, Clone, Args)]
+pub struct LawArgs {
+    /// `auto` (by cross-validated error), or one of ddo, exponential, additive, inverse-sum, inverse-sum-joint, bimix, log-linear, linear, trees
+    #[arg(long, help_heading = "Law and optimum")]
+    pub law: Option<String>,
+    /// What to make small; mean-loss unless given, for DDO tables mean-perplexity
+    #[arg(long, value_enum, help_heading = "Law and optimum")]
+    pub objective: Option<ObjectiveArg>,
+    /// Validation domains that count, and how much: `c4=2,books`; all alike unless given
+    #[arg(long, value_name = "DOMAINS", help_heading = "Law and optimum")]
+    pub importance: Option<String>,
+    /// Least amounts: `0.2` (times the reference's), `5%` (of all tokens), or by domain, `books=5%,c4=0.5`
+    #[arg(long, value_name = "BOUNDS", help_heading = "Law and optimum")]
+    pub floor: Option<String>,
+    /// Greatest amounts, written alike
+    #[arg(long, value_name = "BOUNDS", help_heading = "Law and optimum")]
+    pub cap: Option<String>,
+    /// Let weights that no bound holds leave the range that the rows have: laws say little there
+    #[arg(long, help_heading = "Law and optimum")]
+    pub beyond_trained: bool,
+    /// Tokens that exist, `c4=1.2B,books=300M`
+    #[arg(long, value_name = "TOKENS", help_heading = "Law and optimum")]
+    pub available: Option<String>,
+    /// How often they may be drawn
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1.0,
+        requires = "available",
+        help_heading = "Law and optimum"
+    )]
+    pub max_repeats: f64,
+    /// The mixture to compare with: `uniform`, `best` (of the rows), or `c4=0.2,books=0.8`
+    #[arg(long, value_name = "MIXTURE", help_heading = "Law and optimum")]
+    pub reference: Option<String>,
+    /// The total of tokens to find the optimum for, measured or not
+    #[arg(long, value_name = "TOKENS", help_heading = "Law and optimum")]
+    pub at: Option<String>,
+    /// The model size to find it for
+    #[arg(long, value_name = "PARAMETERS", help_heading = "Law and optimum")]
+    pub at_size: Option<String>,
+    /// Propose so many mixtures worth training next
+    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Law and optimum")]
+    pub suggest: usize,
+    /// Fits to redrawn losses that intervals rest on; 0 for none
+    #[arg(long, value_name = "N", help_heading = "Law and optimum")]
+    pub bootstrap: Option<usize>,
+    /// Probability that an interval covers
+    #[arg(long, default_value_t = 0.9, help_heading = "Law and optimum")]
+    pub level: f64,
+    /// Parts of the cross-validation
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Law and optimum")]
+    pub folds: usize,
+    /// Of every random choice: starts, folds, draws
+    #[arg(long, default_value_t = 0, help_heading = "Law and optimum")]
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ObjectiveArg {
+    /// Mean cross-entropy over the validation domains
+    #[value(alias = "cross-entropy")]
+    MeanLoss,
+    /// Mean perplexity over them
+    #[value(alias = "perplexity")]
+    MeanPerplexity,
+    /// The highest cross-entropy of any
+    Worst,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -208,18 +389,62 @@ pub struct Predict {
     /// Names of `[autoscale]`; all where none is given
     #[arg(value_name = "TARGET|GLOB")]
     pub targets: Vec<String>,
-    /// A table of optimal amounts: CSV or Parquet with a column a domain and one row a scale
+    /// Optimal amounts, a column a domain and a row a scale; or tables of losses at two or more scales, each its own or one with several
     #[arg(long, value_name = "FILE", conflicts_with = "targets")]
-    pub table: Option<PathBuf>,
+    pub table: Vec<PathBuf>,
     /// Total tokens to predict for; several give several rows
     #[arg(long, value_name = "TOKENS", value_delimiter = ',', requires = "table")]
     pub tokens: Vec<String>,
+    /// Tokens of each table of losses that does not say them, in their order
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', requires = "table")]
+    pub at: Vec<String>,
+    /// What is log-affine in the scale: amounts, or amounts and DDO's own shift (which tables of losses know)
+    #[arg(long, value_enum, default_value_t = ScaleLawArg::Power, requires = "table")]
+    pub law: ScaleLawArg,
     /// Stop at the first total that is not below the target, as the paper's Algorithm 2 does
     #[arg(long, requires = "table")]
     pub stepping: bool,
-    /// Multiple of the uniform amount at which a domain counts as held at its floor: such a domain is carried there
+    /// Of optima: the multiple of the uniform amount that counts as held at its floor. Of losses: the least amount, in multiples of the base's (0.2)
     #[arg(long, value_name = "MULTIPLE", requires = "table")]
     pub floor: Option<f64>,
+    /// Extrapolate a domain at its floor at every scale too, as the reference code does
+    #[arg(long, requires = "table")]
+    pub no_carry: bool,
+    /// Weights of the base runs, `c4=0.2,books=0.8`; uniform unless given
+    #[arg(long, value_name = "WEIGHTS", requires = "table", help_heading = "Tables of losses")]
+    pub weights: Option<String>,
+    /// What the values are
+    #[arg(long, value_enum, default_value_t = MeasureArg::Perplexity, help_heading = "Tables of losses")]
+    pub measure: MeasureArg,
+    /// What to make small: a mean
+    #[arg(long, value_enum, help_heading = "Tables of losses")]
+    pub objective: Option<ObjectiveArg>,
+    /// Columns to average as the objective
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Tables of losses")]
+    pub columns: Vec<String>,
+    /// Use only these factors, `3,1/5`
+    #[arg(long, value_name = "FACTORS", value_delimiter = ',', help_heading = "Tables of losses")]
+    pub factors: Vec<String>,
+    /// Standard deviation of one run's objective over seeds, relative to it, where the tables show none
+    #[arg(long, value_name = "SD", help_heading = "Tables of losses")]
+    pub noise: Option<f64>,
+    /// Fits to redrawn losses that intervals rest on; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Tables of losses")]
+    pub bootstrap: usize,
+    /// Probability that an interval covers
+    #[arg(long, default_value_t = 0.9, help_heading = "Tables of losses")]
+    pub level: f64,
+    /// Of the redrawn losses
+    #[arg(long, default_value_t = 0, help_heading = "Tables of losses")]
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScaleLawArg {
+    /// ln N: Theorem 1
+    Power,
+    /// ln (N0 + N): as DDO's law implies
+    Shifted,
 }
 
 #[derive(Debug, Args)]

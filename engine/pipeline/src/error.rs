@@ -38,6 +38,8 @@ pub struct Error {
     pub exit: Exit,
     /// Located errors, shown instead of the message.
     pub diagnostics: Option<Diagnostics>,
+    /// What a program may want to know besides, in JSON.
+    pub details: Option<Box<serde_json::Value>>,
 }
 
 /// Of a command.
@@ -45,7 +47,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit, diagnostics: None }
+        Self { message: message.into(), hint: None, exit, diagnostics: None, details: None }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
@@ -59,6 +61,12 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn details(mut self, details: serde_json::Value) -> Self {
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -79,12 +87,16 @@ impl Error {
     /// As one JSON object.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut object = serde_json::json!({
             "error": self.message,
             "hint": self.hint,
             "exit": self.exit as u8,
             "diagnostics": self.diagnostics.as_ref().map(Diagnostics::to_json),
-        })
+        });
+        if let Some(details) = &self.details {
+            object["details"] = (**details).clone();
+        }
+        object
     }
 }
 

@@ -9,6 +9,7 @@ pub mod artifact;
 mod cli;
 mod command;
 mod error;
+mod evidence;
 pub mod runner;
 pub mod stage;
 mod table;

@@ -65,10 +65,13 @@ pub struct Fit {
 
 /// One domain's points and law y(x) = (x + a)^-b + c, x in multiples of the reference amount,
 /// y the objective over the reference's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FitCurve {
     pub points: Vec<(f64, f64)>,
+    /// Standard deviation of every point's y over seeds; empty where nothing shows it.
+    #[serde(default)]
+    pub spread: Vec<f64>,
     /// a, b, c; none where the points identify no law.
     pub law: Option<[f64; 3]>,
     pub rms: Option<f64>,
@@ -83,6 +86,9 @@ pub struct Prediction {
     pub tokens: f64,
     /// Over the domains that train.
     pub weights: Vec<f64>,
+    /// Intervals of the weights, by the noise of the runs that the fits rest on.
+    #[serde(default)]
+    pub weight_intervals: Option<Vec<(f64, f64)>>,
     /// The weights predicted along the way, by total tokens, for the figure; may be empty.
     pub path: Vec<(f64, Vec<f64>)>,
     pub notes: Vec<String>,

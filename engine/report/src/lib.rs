@@ -6,6 +6,7 @@
 //! is shown as `—`.
 
 pub mod data;
+pub mod evidence;
 mod figure_tables;
 mod grid;
 mod html;
@@ -18,7 +19,7 @@ mod tables;
 mod text;
 mod verdict;
 
-pub use html::html;
+pub use html::{evidence_html, html};
 pub use json::json;
 pub use markdown::markdown;
 pub use text::table;

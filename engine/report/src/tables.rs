@@ -17,7 +17,7 @@ pub(crate) fn weights(study: &Study) -> Grid {
         cells: columns.iter().map(|c| Cell::new(c.cell(place))).collect(),
     });
     let mut notes = Vec::new();
-    if study.fits.iter().any(|f| f.weight_intervals.is_some()) {
+    if columns.iter().any(|column| column.intervals.is_some()) {
         notes.push("In brackets: the interval of a weight.".to_string());
     }
     Grid {
@@ -71,7 +71,7 @@ pub(crate) fn weight_columns(study: &Study) -> Vec<WeightColumn<'_>> {
     columns.extend(study.predictions.iter().map(|p| WeightColumn {
         head: Column::new("predicted", number::tokens(p.tokens)),
         weights: &p.weights,
-        intervals: None,
+        intervals: p.weight_intervals.as_deref(),
     }));
     columns
 }

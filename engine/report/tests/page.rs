@@ -142,3 +142,94 @@ fn every_figure_of_a_whole_study_is_there() {
 fn steps_saved_are_only_drawn_where_there_are_some() {
     assert!(!html(&made_up::not_better()).contains("fewer steps"));
 }
+
+/// A fit of three domains under names that must not become markup; some numbers are none.
+fn evidence() -> mixmake_report::evidence::Evidence {
+    use mixmake_report::evidence as of;
+    let names = ["web", "<b>&\"code\"", "a`b\u{202e}"];
+    let domain = |name: &str| of::DomainWeight {
+        name: name.into(),
+        reference: 0.3,
+        optimum: 0.4,
+        interval: Some((0.2, 0.5)),
+        trained: (0.0, 0.8),
+        mark: "cap".into(),
+    };
+    let target = |name: &str| of::Target {
+        name: name.into(),
+        points: (0..50)
+            .map(|row| of::Agreement {
+                row: format!("row {row}"),
+                observed: 3.0 + f64::from(row) / 50.0,
+                predicted: f64::NAN,
+                held_out: Some(3.1 + f64::from(row) / 50.0),
+            })
+            .collect(),
+        rms: 0.1,
+        held_out: Some((0.1, 0.98)),
+        at_reference: 3.2,
+        at_optimum: f64::INFINITY,
+        interval: None,
+    };
+    of::Evidence {
+        title: "<losses> & more".into(),
+        facts: vec!["9 runs of `web`".into()],
+        verdict: Some((false, "The optimum is not better than the reference beyond noise.".into())),
+        objective: "mean cross-entropy over `web`".into(),
+        level: Some(0.9),
+        gain_interval: Some((-0.1, 0.1)),
+        laws: vec![
+            of::LawScore {
+                law: "linear".into(),
+                taken: true,
+                scores: Ok([0.1, 0.1, 0.01, 0.9, 0.8]),
+            },
+            of::LawScore {
+                law: "trees".into(),
+                taken: false,
+                scores: Err("too <few> rows".into()),
+            },
+        ],
+        domains: names.map(domain).to_vec(),
+        targets: names.map(target).to_vec(),
+        slices: vec![of::Slice {
+            line: vec![(0.0, 3.0), (0.5, 2.9), (1.0, f64::NAN)],
+            points: (0..100).map(|row| (f64::from(row) / 100.0, 3.0)).collect(),
+            optimum: 0.4,
+            reference: 0.3,
+        }],
+        parameters: vec![of::Parameter {
+            target: names[1].into(),
+            name: "t".into(),
+            domain: names[2].into(),
+            value: -1.0,
+            interval: None,
+            at_bound: true,
+        }],
+        suggestions: vec![of::Suggestion {
+            weights: vec![0.2],
+            scale: " at 3B tokens".into(),
+            why: "<why>".into(),
+        }],
+        notes: vec!["what <script> to know".into()],
+        ..of::Evidence::default()
+    }
+}
+
+#[test]
+fn pages_of_fits_are_balanced_and_safe() {
+    for (name, evidence) in [("full", evidence()), ("empty", Default::default())] {
+        let page = mixmake_report::evidence_html(&evidence);
+        check_balance(name, &page);
+        assert!(
+            !page.contains("<script") && !page.contains("NaN") && !page.contains("inf"),
+            "{name}"
+        );
+        let ids = values(&page, "id");
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{name}: an id twice");
+        assert_eq!(page, mixmake_report::evidence_html(&evidence), "{name}");
+    }
+    let page = mixmake_report::evidence_html(&evidence());
+    assert!(page.contains("&lt;b&gt;&amp;&quot;code&quot;"), "names are escaped");
+    assert!(page.contains("<b>not</b> better"), "the verdict is loud");
+}

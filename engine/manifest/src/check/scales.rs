@@ -49,7 +49,12 @@ fn twice<T>(sink: &Sink, again: &Piece<T>, first: &Piece<T>, what: &str) -> crat
 }
 
 fn seeds(ddo: &Section, sink: &mut Sink) {
-    let seeds = ddo.counts("seeds").unwrap_or_default();
+    for key in ["seeds", "base-seeds"] {
+        no_seed_twice(&ddo.counts(key).unwrap_or_default(), sink);
+    }
+}
+
+fn no_seed_twice(seeds: &[Piece<u64>], sink: &mut Sink) {
     for (index, seed) in seeds.iter().enumerate() {
         if let Some(first) = seeds[..index].iter().find(|first| first.value == seed.value) {
             sink.push(twice(sink, seed, first, "seed"));

@@ -37,6 +37,9 @@ const MAX_REPEATS: Key = key(
     "How often a domain's tokens may be drawn; 1 is sampling without replacement.",
 );
 
+const INSIDE_ONE: Kind =
+    Kind::Number(Bounds { min: 0.0, above_min: true, max: 1.0, below_max: true });
+
 /// Every table that a manifest may hold.
 pub static TABLES: &[Table] = &[
     Table {
@@ -371,7 +374,19 @@ const DDO: &[Key] = &[
         Value("[3, \"1/3\"]"),
         "What each domain's tokens are multiplied by, one domain and one factor a run.",
     ),
-    key("seeds", Kind::Seeds, Value("[]"), "Every run once a seed; the recipe's where empty."),
+    key(
+        "seeds",
+        Kind::Seeds,
+        Value("[]"),
+        "Every run once a seed: so many from the recipe's on, or these; the recipe's where empty.",
+    ),
+    key(
+        "base-seeds",
+        Kind::Seeds,
+        Value("[]"),
+        "Seeds of the base run alone, beside `seeds`: what its losses differ by is the noise, at the \
+         price of few runs.",
+    ),
     key(
         "total",
         Kind::Choice(&[
@@ -396,6 +411,20 @@ const DDO: &[Key] = &[
         Value("0.2"),
         "The least of a domain, in multiples of its base amount.",
     ),
+    key("cap", POSITIVE, Absent, "The most of a domain, in multiples of its base amount."),
+    key(
+        "noise",
+        Kind::Share,
+        Absent,
+        "Standard deviation of one run's objective over seeds, relative to it, where no seeds show it.",
+    ),
+    key(
+        "draws",
+        whole(0, 1_000_000),
+        Value("1000"),
+        "Fits to redrawn losses that intervals rest on, those of predictions too; 0 for none.",
+    ),
+    key("level", INSIDE_ONE, Value("0.9"), "Probability that an interval covers."),
     MAX_REPEATS,
 ];
 

@@ -3,6 +3,7 @@
 mod diff;
 mod exec;
 mod export;
+mod family;
 mod fit;
 mod gc;
 mod graph;

@@ -3,6 +3,7 @@
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_fit::autoscale::{self, Law, Mode, Scale};
+use mixmake_fit::ddo::{self, Bootstrap, DdoFit};
 use mixmake_manifest::schema::{self, AutoScale};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -13,7 +14,7 @@ use super::{StageError, Stager};
 use crate::artifact::{self, FitArtifact, PredictionArtifact, ShardWeight, Weights};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "autoscale", version: 2 };
+pub const KIND: Kind = Kind { name: "autoscale", version: 3 };
 pub const PREDICTION: &str = "prediction.json";
 /// Points of the figure's line between the smallest scale and the target.
 const PATH_POINTS: u32 = 24;
@@ -76,18 +77,33 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
     if fits.iter().any(|fit| fit.shards != shards) {
         return Err(Failure::new("the fits are over different domains"));
     }
-    let scales: Vec<_> = fits.iter().map(scale_of).collect();
+    let scales: Vec<_> = fits.iter().map(|artifact| scale_of(&artifact.fit)).collect();
     let options = autoscale::Options { law: params.law, mode: params.mode, ..Default::default() };
     let target = params.tokens as f64;
-    let prediction = autoscale::predict(&scales, target, &options)
-        .map_err(|error| Failure::new(format!("no prediction: {error}")))?;
+    let level = fits.first().map_or(Bootstrap::default().level, |fit| fit.options.bootstrap.level);
+    let draws = draws(&fits)?;
+    let (prediction, intervals) =
+        autoscale::predict_with_intervals(&scales, &draws, target, &options, level)
+            .map_err(|error| Failure::new(format!("no prediction: {error}")))?;
     let path = path(&scales, prediction.predicted.total, &options);
-    write(job, shards, prediction, path)
+    write(job, PredictionArtifact { shards, prediction, intervals, path })
+}
+
+/// The bootstrap's optima of every scale, smallest first. Scales are measured apart, so each draws by a seed of its own.
+fn draws(fits: &[FitArtifact]) -> Result<Vec<Vec<Scale>>, Failure> {
+    let redrawn = |(seed, artifact): (u64, &FitArtifact)| {
+        let bootstrap = Bootstrap { seed, ..artifact.options.bootstrap };
+        let options = ddo::Options { bootstrap, ..artifact.options.clone() };
+        ddo::solve_with_draws(&artifact.evidence, &options)
+            .map(|(_, draws)| draws)
+            .map_err(|error| Failure::new(format!("a fit cannot be redrawn: {error}")))
+    };
+    (0..).zip(fits).map(redrawn).collect()
 }
 
 /// A fit's optimum as one scale; a domain's shift is its law's `a` in tokens.
-fn scale_of(artifact: &FitArtifact) -> Scale {
-    let fit = &artifact.fit;
+#[must_use]
+pub fn scale_of(fit: &DdoFit) -> Scale {
     let shift = |domain: &mixmake_fit::ddo::DomainFit| {
         domain.law.as_ref().map(|law| law.a * fit.base_amounts[domain.domain.0])
     };
@@ -111,21 +127,15 @@ fn path(scales: &[Scale], target: f64, options: &autoscale::Options) -> Vec<(f64
         .collect()
 }
 
-fn write(
-    job: &Job,
-    shards: Vec<String>,
-    prediction: autoscale::Prediction,
-    path: Vec<(f64, Vec<f64>)>,
-) -> Result<Facts, Failure> {
-    let predicted = &prediction.predicted;
+fn write(job: &Job, artifact: PredictionArtifact) -> Result<Facts, Failure> {
+    let predicted = &artifact.prediction.predicted;
     let weight =
         |(shard, weight): (&String, &f64)| ShardWeight { shard: shard.clone(), weight: *weight };
     let weights = Weights {
         total_tokens: predicted.total,
-        weights: shards.iter().zip(&predicted.weights).map(weight).collect(),
+        weights: artifact.shards.iter().zip(&predicted.weights).map(weight).collect(),
     };
     artifact::write(&job.output(WEIGHTS), &weights)?;
-    let facts = Facts::from([("predicted total".into(), predicted.total.to_string())]);
-    artifact::write(&job.output(PREDICTION), &PredictionArtifact { shards, prediction, path })?;
-    Ok(facts)
+    artifact::write(&job.output(PREDICTION), &artifact)?;
+    Ok(Facts::from([("predicted total".into(), predicted.total.to_string())]))
 }

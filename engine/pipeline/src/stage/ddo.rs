@@ -2,7 +2,7 @@
 
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
-use mixmake_fit::ddo::{self, Evidence, Measure};
+use mixmake_fit::ddo::{self, Bootstrap, Evidence, Measure};
 use mixmake_manifest::schema::{Ddo, Objective};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -12,7 +12,7 @@ use super::{StageError, Stager, Training, shards, train};
 use crate::artifact::{self, FitArtifact, Losses, ShardFacts, ShardWeight, Weights};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "ddo", version: 1 };
+pub const KIND: Kind = Kind { name: "ddo", version: 2 };
 pub const FIT: &str = "fit.json";
 
 /// What decides a fit besides its evidence.
@@ -22,14 +22,25 @@ pub struct DdoParams {
     pub objective: ddo::Objective,
     /// Multiple of the base amount.
     pub floor: f64,
+    /// Multiple of the base amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+    /// Relative standard deviation of one run, where it is not to be estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f64>,
+    /// Redrawn fits, and the probability that their intervals cover.
+    pub draws: u64,
+    pub level: f64,
     pub max_repeats: u32,
 }
 
 pub(super) fn add(stager: &mut Stager<'_>, ddo: &Ddo) -> Result<super::Ddo, StageError> {
     let mut base = Vec::new();
     let mut perturbed = Vec::new();
-    for &seed in &ddo.seeds {
+    for &seed in &ddo.base_seeds {
         base.push(run_of(stager, ddo, seed, None)?);
+    }
+    for &seed in &ddo.seeds {
         for domain in stager.training_domains() {
             for &factor in &ddo.factors {
                 perturbed.push(run_of(stager, ddo, seed, Some((domain, factor)))?);
@@ -53,7 +64,8 @@ fn run_of(
         None => "base".to_owned(),
         Some((domain, factor)) => format!("{}.x{}", manifest.domains[domain].name, short(factor)),
     };
-    let seed_suffix = if ddo.seeds.len() > 1 { format!(".s{seed}") } else { String::new() };
+    let seeds = if perturbation.is_none() { &ddo.base_seeds } else { &ddo.seeds };
+    let seed_suffix = if seeds.len() > 1 { format!(".s{seed}") } else { String::new() };
     let recipe = train::recipe(manifest, &ddo.recipe)?;
     let wanted = Wanted {
         training: &format!("ddo/{}/{run}{seed_suffix}", ddo.name),
@@ -100,12 +112,20 @@ fn add_fit(
             Objective::CrossEntropy => ddo::Objective::MeanCrossEntropy,
         },
         floor: ddo.floor,
+        cap: ddo.cap,
+        noise: ddo.noise,
+        draws: ddo.draws,
+        level: ddo.level,
         max_repeats: ddo.max_repeats,
     };
     let field = |field: &str| vec![format!("ddo.{}.{field}", ddo.name)];
     let origins = stager.origins(&[
         ("objective", field("objective")),
         ("floor", field("floor")),
+        ("cap", field("cap")),
+        ("noise", field("noise")),
+        ("draws", field("draws")),
+        ("level", field("level")),
         ("max-repeats", field("max-repeats")),
     ]);
     stager.add(Action {
@@ -143,22 +163,38 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
     let options = ddo::Options {
         objective: params.objective,
         floor: params.floor,
-        caps: Some(available.iter().copied().map(Some).collect()),
+        caps: Some(caps(&params, &evidence, &available)),
+        noise: params.noise,
+        bootstrap: Bootstrap {
+            draws: usize::try_from(params.draws).unwrap_or(usize::MAX),
+            level: params.level,
+            ..Bootstrap::default()
+        },
         ..ddo::Options::default()
     };
     let fit = ddo::solve(&evidence, &options).map_err(|error| {
         Failure::new(format!("the losses give no fit: {error}"))
             .hint("look at them with `mixmake losses`; more seeds, or factors further from 1, help against noise")
     })?;
-    write(job, &domains, fit, available)
+    let shards = domains.iter().map(|facts| facts.bin.clone()).collect();
+    write(
+        job,
+        &domains,
+        &FitArtifact { shards, fit, available_tokens: available, evidence, options },
+    )
 }
 
-fn write(
-    job: &Job,
-    domains: &[ShardFacts],
-    fit: ddo::DdoFit,
-    available_tokens: Vec<f64>,
-) -> Result<Facts, Failure> {
+/// What exists, and no more than the cap's multiple of the base amount.
+fn caps(params: &DdoParams, evidence: &Evidence, available: &[f64]) -> Vec<Option<f64>> {
+    let base = evidence.base.first().map(|run| run.amounts.as_slice()).unwrap_or_default();
+    let cap = |(available, base): (&f64, &f64)| {
+        Some(params.cap.map_or(*available, |cap| available.min(cap * base)))
+    };
+    available.iter().zip(base).map(cap).collect()
+}
+
+fn write(job: &Job, domains: &[ShardFacts], artifact: &FitArtifact) -> Result<Facts, Failure> {
+    let fit = &artifact.fit;
     let weight = |(facts, weight): (&ShardFacts, &f64)| ShardWeight {
         shard: facts.bin.clone(),
         weight: *weight,
@@ -168,13 +204,11 @@ fn write(
         weights: domains.iter().zip(&fit.optimum.weights).map(weight).collect(),
     };
     artifact::write(&job.output(WEIGHTS), &weights)?;
-    let shards = domains.iter().map(|facts| facts.bin.clone()).collect();
-    let facts = Facts::from([(
+    artifact::write(&job.output(FIT), artifact)?;
+    Ok(Facts::from([(
         "identified domains".into(),
         format!("{} of {}", fit.identified(), domains.len()),
-    )]);
-    artifact::write(&job.output(FIT), &FitArtifact { shards, fit, available_tokens })?;
-    Ok(facts)
+    )]))
 }
 
 /// A training's amounts and final losses, in the order of the domains.

@@ -8,7 +8,8 @@ use mixmake_core::exec::{Failure, Job, JobInput};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_data::corpus::SamplesStats;
 use mixmake_fit::curves::{self, CurvePoint, StepsSaved};
-use mixmake_fit::ddo::{Objective, Uncertainty};
+use mixmake_fit::ddo::{DdoFit, NoiseSource, Objective, Uncertainty};
+use mixmake_fit::mixing;
 use mixmake_manifest::schema::MixtureRef;
 use mixmake_report::data::{
     Comparison, Domain, Evaluation, Fit, FitCurve, Prediction, Study, Training,
@@ -22,7 +23,7 @@ use super::{StageError, Stager, attributes, samples, shards, train};
 use crate::artifact::{self, FitArtifact, Losses, PredictionArtifact, ShardFacts};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "report", version: 1 };
+pub const KIND: Kind = Kind { name: "report", version: 2 };
 pub const PAGE: &str = "report.html";
 pub const TABLE: &str = "report.md";
 pub const DATA: &str = "study.json";
@@ -250,14 +251,20 @@ impl<'j> Gather<'j> {
         let names: Vec<_> = self.names_of(&artifact.shards);
         let base_total: f64 = fit.base_amounts.iter().sum();
         let reference: Vec<_> = fit.base_amounts.iter().map(|amount| amount / base_total).collect();
+        let sd = relative_sd(fit);
         let curve = |place: &Option<usize>| match place.and_then(|place| fit.domains.get(place)) {
             Some(domain) => FitCurve {
                 points: domain.points.iter().map(|point| (point.x, point.y)).collect(),
+                spread: sd
+                    .map(|sd| {
+                        domain.points.iter().map(|p| sd * p.y / (p.runs as f64).sqrt()).collect()
+                    })
+                    .unwrap_or_default(),
                 law: domain.law.as_ref().map(|law| [law.a, law.b, law.c]),
                 rms: domain.rms,
                 at_floor: fit.optimum.at_floor.get(domain.domain.0).copied().unwrap_or(false),
             },
-            None => FitCurve { points: Vec::new(), law: None, rms: None, at_floor: false },
+            None => FitCurve::default(),
         };
         let (weight_intervals, objective_optimum_interval) = intervals(fit, &places);
         Fit {
@@ -276,7 +283,7 @@ impl<'j> Gather<'j> {
             objective_reference: fit.predicted.reference,
             objective_optimum: fit.predicted.optimum,
             objective_optimum_interval,
-            notes: fit.in_words(&names),
+            notes: noise_in_words(fit).into_iter().chain(fit.in_words(&names)).collect(),
         }
     }
 
@@ -303,6 +310,9 @@ impl<'j> Gather<'j> {
                     name: attribute(input, "name").to_owned(),
                     tokens: predicted.total,
                     weights: pick(&predicted.weights, &places, f64::NAN),
+                    weight_intervals: artifact.intervals.as_ref().and_then(|found| {
+                        places.iter().map(|place| range(found.weights.get((*place)?)?)).collect()
+                    }),
                     path: artifact.path.iter().map(step).collect(),
                     notes: artifact.prediction.in_words(&names),
                 }
@@ -353,10 +363,7 @@ fn pick(values: &[f64], places: &[Option<usize>], absent: f64) -> Vec<f64> {
 
 type Range = (f64, f64);
 
-fn intervals(
-    fit: &mixmake_fit::ddo::DdoFit,
-    places: &[Option<usize>],
-) -> (Option<Vec<Range>>, Option<Range>) {
+fn intervals(fit: &DdoFit, places: &[Option<usize>]) -> (Option<Vec<Range>>, Option<Range>) {
     let Uncertainty::Intervals { weights, gain, .. } = &fit.uncertainty else {
         return (None, None);
     };
@@ -365,6 +372,35 @@ fn intervals(
     };
     let reference = fit.predicted.reference;
     (places.iter().map(of).collect(), Some((reference - gain.high, reference - gain.low)))
+}
+
+fn range(interval: &mixing::Interval) -> Option<Range> {
+    Some((interval.low, interval.high))
+}
+
+/// Standard deviation of one run's objective, relative to it, where something shows it.
+fn relative_sd(fit: &DdoFit) -> Option<f64> {
+    match &fit.uncertainty {
+        Uncertainty::Intervals { relative_sd, .. } => Some(*relative_sd),
+        _ => None,
+    }
+}
+
+fn noise_in_words(fit: &DdoFit) -> Option<String> {
+    let Uncertainty::Intervals { source, relative_sd, degrees_of_freedom, .. } = &fit.uncertainty
+    else {
+        return None;
+    };
+    let source = match (source, degrees_of_freedom) {
+        (NoiseSource::Repeats, Some(degrees)) => {
+            format!("by the spread of seeds ({degrees} degrees of freedom)")
+        }
+        (NoiseSource::Residuals, Some(degrees)) => {
+            format!("by the laws' residuals ({degrees} degrees of freedom)")
+        }
+        _ => "as given".into(),
+    };
+    Some(format!("one run's objective is uncertain by {:.2} %, {source}", 100.0 * relative_sd))
 }
 
 fn dropped(stats: &SamplesStats) -> Vec<(String, u64)> {

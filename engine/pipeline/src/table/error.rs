@@ -2,6 +2,8 @@
 
 use std::io;
 
+use mixmake_manifest::suggest;
+
 use crate::error::{Error, Exit};
 
 /// Problems of rows that a message shows; the rest is counted.
@@ -22,6 +24,9 @@ pub enum TableError {
     MissingColumn { path: String, name: String, nearest: Option<String>, columns: Vec<String> },
     #[error("{}", rows(path, problems))]
     Rows { path: String, problems: Vec<String> },
+    /// Cells or rows that cannot be used, each with its place.
+    #[error("{}", rows(path, problems))]
+    Cells { path: String, problems: Vec<String>, hint: String },
     /// What the table says contradicts itself or a flag.
     #[error("`{path}`: {problem}")]
     Contents { path: String, problem: String, hint: String },
@@ -32,10 +37,9 @@ pub enum TableError {
     Write { path: String, problem: String },
 }
 
-/// "`a`, `b`", for messages.
+/// "`a`, `b` and `c`", for messages.
 pub(super) fn list(names: &[String]) -> String {
-    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
+    suggest::list(names.iter().map(String::as_str), "and")
 }
 
 fn rows(path: &str, problems: &[String]) -> String {
@@ -70,8 +74,8 @@ impl TableError {
             Self::MissingColumn { .. } => {
                 "columns go by name, in any order; add it or rename one".into()
             }
-            Self::Rows { .. } => "rows are counted from 1 below the header".into(),
-            Self::Contents { hint, .. } => hint.clone(),
+            Self::Rows { .. } => "correct these cells, or leave the rows out".into(),
+            Self::Contents { hint, .. } | Self::Cells { hint, .. } => hint.clone(),
             Self::Flag { .. } | Self::Write { .. } => return None,
         })
     }

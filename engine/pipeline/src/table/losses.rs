@@ -45,8 +45,8 @@ pub struct LossTable {
 
 /// One row: a run.
 struct Row {
-    /// From 1, as people count.
-    number: usize,
+    /// Where it stands, for messages.
+    place: String,
     /// Scaled domain and factor; none for a base run.
     change: Option<(usize, f64)>,
     values: Vec<f64>,
@@ -124,6 +124,15 @@ fn columns(table: &Table, reading: &Reading<'_>) -> Result<Vec<usize>, TableErro
     Ok(values)
 }
 
+/// Names of the columns of values; `mean` only where it is the only one.
+#[must_use]
+pub fn value_names(table: &Table) -> Vec<String> {
+    let columns = value_columns(table);
+    let mean = table.find(MEAN).into_iter().collect();
+    let columns = if columns.is_empty() { mean } else { columns };
+    columns.into_iter().map(|column| table.columns[column].clone()).collect()
+}
+
 fn value_columns(table: &Table) -> Vec<usize> {
     let described = |name: &str| DESCRIPTIVE.iter().any(|known| name.eq_ignore_ascii_case(known));
     (0..table.columns.len()).filter(|&column| !described(&table.columns[column])).collect()
@@ -144,7 +153,7 @@ impl Reader<'_> {
         for row in self.table.filled_rows() {
             match self.row(row) {
                 Ok(row) => rows.push(row),
-                Err(problem) => problems.push(format!("row {}: {problem}", row + 1)),
+                Err(problem) => problems.push(self.table.located(row, &problem)),
             }
         }
         if problems.is_empty() {
@@ -156,7 +165,7 @@ impl Reader<'_> {
     fn row(&mut self, row: usize) -> Result<Row, String> {
         let change = self.change(row)?;
         let values = self.columns.iter().map(|&column| self.value(column, row));
-        Ok(Row { number: row + 1, change, values: values.collect::<Result<_, _>>()? })
+        Ok(Row { place: self.table.place(row), change, values: values.collect::<Result<_, _>>()? })
     }
 
     fn change(&mut self, row: usize) -> Result<Option<(usize, f64)>, String> {
@@ -271,8 +280,8 @@ fn identical(rows: &[Row], domains: &[String]) -> Vec<String> {
                 Some((domain, factor)) => format!("`{}` at {factor}", domains[domain]),
             };
             notes.push(format!(
-                "rows {} and {} are identical ({run}); one run given twice makes the noise look smaller than it is",
-                first.number, row.number
+                "{} and {} are identical ({run}); one run given twice makes the noise look smaller than it is",
+                first.place, row.place
             ));
         }
     }
@@ -299,10 +308,10 @@ fn stale_mean(table: &Table, columns: &[usize]) -> Option<String> {
     let first = *rows.first()?;
     let (given, average) = off(&first)?;
     Some(format!(
-        "`mean` is the objective, but in {} of {} rows it is not the mean of the other columns (row {}: {given} for {average:.6}); `--columns` chooses others",
+        "`mean` is the objective, but in {} of {} rows it is not the mean of the other columns ({}: {given} for {average:.6}); `--columns` chooses others",
         rows.len(),
         table.rows(),
-        first + 1
+        table.place(first)
     ))
 }
 

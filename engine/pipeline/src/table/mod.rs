@@ -1,29 +1,30 @@
-//! Tables that users bring or take away: CSV and Parquet, through polars.
+//! Tables that users bring or take away: CSV and Parquet.
 //!
-//! Knows cells, rows and columns by name; what they mean is in [`losses`] and [`optima`]. A CSV is read as
-//! text and every cell is understood here, so that a bad one is named by row and column instead of
-//! changing its column's type.
+//! Knows cells, rows and columns by name; what they mean is in [`losses`], [`optima`] and [`wide`]. A CSV is
+//! read as text, so that a bad cell is named by line and column instead of changing its column's type.
 
+pub mod bounds;
+mod csv;
 mod error;
-mod lines;
+pub mod experiment;
 pub mod losses;
 pub mod names;
-mod nearest;
 pub mod optima;
+pub mod tables;
 pub mod text;
 pub mod values;
+pub mod wide;
 mod write;
 
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use polars::prelude::{
-    AnyValue, Column, CsvReadOptions, DataFrame, ParquetReader, PolarsError, SerReader,
-};
+use mixmake_manifest::suggest::nearest;
+use polars::prelude::{AnyValue, Column, DataFrame, ParquetReader, PolarsError, SerReader};
 
 pub use error::TableError;
-pub use write::write;
+pub use write::{write, write_text};
 
 /// First bytes of every Parquet file.
 const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
@@ -44,6 +45,8 @@ pub struct Table {
     pub columns: Vec<String>,
     cells: Vec<Vec<Cell>>,
     rows: usize,
+    /// Line of every row; none for Parquet.
+    lines: Option<Vec<u64>>,
 }
 
 impl Table {
@@ -60,30 +63,96 @@ impl Table {
             let problem = |error: PolarsError| unreadable(&shown, "Parquet", first_line(&error));
             return Self::of_frame(shown.clone(), &frame.map_err(problem)?);
         }
-        let separator = separator(path);
-        let problem = |error: PolarsError| {
-            let place = lines::bad_line(&bytes, separator);
-            unreadable(&shown, "CSV", place.unwrap_or_else(|| first_line(&error)))
-        };
-        Self::of_frame(shown.clone(), &read_csv(&bytes, separator).map_err(problem)?)
+        let csv = csv::read(&bytes, separator(path));
+        let csv = csv.map_err(|problem| unreadable(&shown, "CSV", problem))?;
+        Self::new(shown, csv.columns, csv.cells, Some(csv.lines))
     }
 
     fn of_frame(path: String, frame: &DataFrame) -> Result<Self, TableError> {
         let columns: Vec<String> =
             frame.columns().iter().map(|column| column.name().trim().to_owned()).collect();
-        if let Some(name) = columns.iter().find_map(|name| name.split_once("_duplicated_")) {
-            return Err(TableError::ColumnTwice { path, name: name.0.to_owned() });
+        Self::new(path, columns, frame.columns().iter().map(cells).collect(), None)
+    }
+
+    /// A table of cells by column.
+    fn new(
+        path: String,
+        columns: Vec<String>,
+        cells: Vec<Vec<Cell>>,
+        lines: Option<Vec<u64>>,
+    ) -> Result<Self, TableError> {
+        let twice = |(place, name): &(usize, &String)| columns[..*place].contains(name);
+        if let Some((_, name)) = columns.iter().enumerate().find(twice) {
+            return Err(TableError::ColumnTwice { path, name: name.clone() });
         }
-        if frame.height() == 0 {
+        let rows = cells.first().map_or(0, Vec::len);
+        if rows == 0 {
             return Err(TableError::NoRows { path });
         }
-        let cells = frame.columns().iter().map(cells).collect();
-        Ok(Self { path, columns, cells, rows: frame.height() })
+        Ok(Self { path, columns, cells, rows, lines })
+    }
+
+    /// Where a row stands, for messages: its line, or its number where there are no lines.
+    #[must_use]
+    pub fn place(&self, row: usize) -> String {
+        match self.lines.as_ref().and_then(|lines| lines.get(row)) {
+            Some(line) => format!("line {line}"),
+            None => format!("row {}", row + 1),
+        }
     }
 
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Its rows by the value of `tokens`, smallest first; empty where there is no such column.
+    ///
+    /// # Errors
+    /// A cell of that column that is no amount of tokens.
+    pub fn split_by_tokens(&self) -> Result<Vec<(f64, Self)>, TableError> {
+        let Some(column) = self.find("tokens") else { return Ok(Vec::new()) };
+        let (mut groups, mut problems): (Vec<(f64, Vec<usize>)>, Vec<String>) = Default::default();
+        for row in self.filled_rows() {
+            let tokens = match self.cell(column, row) {
+                Cell::Blank => Err("it is empty".to_owned()),
+                Cell::Number(number) => values::tokens(&number.to_string()),
+                Cell::Text(text) => values::tokens(text),
+            };
+            match tokens {
+                Ok(tokens) => match groups.iter_mut().find(|(known, _)| *known == tokens) {
+                    Some((_, rows)) => rows.push(row),
+                    None => groups.push((tokens, vec![row])),
+                },
+                Err(problem) => {
+                    problems.push(self.located(row, &format!("column `tokens`: {problem}")));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(TableError::Rows { path: self.path.clone(), problems });
+        }
+        groups.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Ok(groups.into_iter().map(|(tokens, rows)| (tokens, self.part(&rows))).collect())
+    }
+
+    /// Some of its rows, which keep their lines.
+    fn part(&self, rows: &[usize]) -> Self {
+        let cells = |column: &Vec<Cell>| rows.iter().map(|&row| column[row].clone()).collect();
+        Self {
+            path: self.path.clone(),
+            columns: self.columns.clone(),
+            cells: self.cells.iter().map(cells).collect(),
+            rows: rows.len(),
+            lines: self.lines.as_ref().map(|lines| rows.iter().map(|&row| lines[row]).collect()),
+        }
+    }
+
+    /// A problem with its place: of a cell where it starts with its column's name, else of the row.
+    #[must_use]
+    pub fn located(&self, row: usize, problem: &str) -> String {
+        let link = if problem.starts_with("column `") { ", " } else { ": " };
+        format!("{}{link}{problem}", self.place(row))
     }
 
     /// Places of the rows that hold anything: a blank line is no row.
@@ -113,7 +182,7 @@ impl Table {
         self.find(name).ok_or_else(|| TableError::MissingColumn {
             path: self.path.clone(),
             name: name.to_owned(),
-            nearest: nearest::nearest(name, self.columns.iter().map(String::as_str)),
+            nearest: nearest(name, self.columns.iter().map(String::as_str)).map(String::from),
             columns: self.columns.clone(),
         })
     }
@@ -126,15 +195,6 @@ fn unreadable(path: &str, format: &'static str, problem: String) -> TableError {
 fn separator(path: &Path) -> u8 {
     let tabs = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
     if tabs { b'\t' } else { b',' }
-}
-
-/// Every column as text.
-fn read_csv(bytes: &[u8], separator: u8) -> Result<DataFrame, PolarsError> {
-    CsvReadOptions::default()
-        .with_infer_schema_length(Some(0))
-        .map_parse_options(|options| options.with_separator(separator))
-        .into_reader_with_file_handle(Cursor::new(bytes))
-        .finish()
 }
 
 fn cells(column: &Column) -> Vec<Cell> {

@@ -33,6 +33,17 @@ impl DomainNames {
         Self { by_digest }
     }
 
+    /// Takes the shards of a domain of another manifest in; what is known already stays.
+    pub fn learn(&mut self, domain: &str, digests: Vec<String>) {
+        let same =
+            self.by_digest.values().find(|(_, name)| name == domain).map(|(place, _)| *place);
+        let next = || self.by_digest.values().map(|(place, _)| place + 1).max().unwrap_or(0);
+        let place = same.unwrap_or_else(next);
+        for digest in digests {
+            self.by_digest.entry(digest).or_insert_with(|| (place, domain.to_owned()));
+        }
+    }
+
     /// The domain's name, or the start of the digest where no domain has this shard any more.
     #[must_use]
     pub fn name(&self, shard: &str) -> String {

@@ -51,8 +51,8 @@ pub struct Optima {
 }
 
 struct Row {
-    /// From 1.
-    number: usize,
+    /// Where it stands, for messages.
+    place: String,
     label: Option<String>,
     total: Option<f64>,
     values: Vec<f64>,
@@ -99,7 +99,7 @@ fn rows(
     for row in table.filled_rows() {
         match read_row(table, row, label, total, columns) {
             Ok(row) => rows.push(row),
-            Err(problem) => problems.push(format!("row {}: {problem}", row + 1)),
+            Err(problem) => problems.push(table.located(row, &problem)),
         }
     }
     if problems.is_empty() {
@@ -131,7 +131,7 @@ fn read_row(
         Some(Cell::Number(number)) => Some(number.to_string()),
         Some(Cell::Blank) | None => None,
     };
-    Ok(Row { number: row + 1, label, total, values })
+    Ok(Row { place: table.place(row), label, total, values })
 }
 
 /// A finite amount of at least 0, with or without a unit.
@@ -170,7 +170,7 @@ fn unclear(table: &Table, rows: &[Row], fits: impl Fn(&Row) -> bool) -> TableErr
     let problem = match rows.iter().find(|row| !fits(row)) {
         Some(row) => {
             let sum: f64 = row.values.iter().sum();
-            format!("the domains of row {} sum to {}", row.number, tokens(sum))
+            format!("{}: the domains sum to {}", row.place, tokens(sum))
         }
         None => "the rows hold different things".into(),
     };

@@ -1,7 +1,9 @@
 //! Numbers as users write them in tables and flags: `3B`, `1/5`, `c4=0.2,books=0.8`. Knows no table.
 
-use super::error::{TableError, list};
-use super::nearest::nearest;
+use mixmake_manifest::suggest::{list, nearest};
+use mixmake_manifest::units;
+
+use super::error::TableError;
 
 /// Published weights are rounded, so their sum may miss 1 by this much.
 const SUM_TOLERANCE: f64 = 1e-6;
@@ -17,29 +19,15 @@ pub fn number(text: &str) -> Result<f64, String> {
 
 /// Tokens: a number with or without a unit, `300000000`, `3e8`, `300M`, `0.3B`. Above 0.
 pub fn tokens(text: &str) -> Result<f64, String> {
-    let text = text.trim();
-    let units = [('k', 1e3), ('K', 1e3), ('M', 1e6), ('B', 1e9), ('G', 1e9), ('T', 1e12)];
-    let unit = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(*unit)?, scale)));
-    let value = match unit {
-        Some((digits, scale)) => number(digits)? * scale,
-        None => {
-            number(text).map_err(|problem| format!("{problem}; the units are k, M, B and T"))?
-        }
-    };
-    if value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
+    match units::amount(text)? {
+        0.0 => Err("it must be above 0".into()),
+        value => Ok(value),
+    }
 }
 
 /// A factor: `3`, `0.2` or `1/5`. At least 0.
 pub fn factor(text: &str) -> Result<f64, String> {
-    let value = match text.split_once('/') {
-        Some((over, under)) => number(over)? / number(under)?,
-        None => number(text)?,
-    };
-    match value {
-        value if !value.is_finite() => Err(format!("`{}` divides by 0", text.trim())),
-        value if value < 0.0 => Err(format!("`{}` is below 0", text.trim())),
-        value => Ok(value),
-    }
+    units::ratio(text).map_err(|problem| format!("`{}`: {problem}", text.trim()))
 }
 
 /// The value of a flag, read by `read`.
@@ -81,14 +69,17 @@ pub fn join_weights(
     mut domains: Vec<String>,
 ) -> Result<(Vec<String>, Vec<f64>), String> {
     let names = || weights.iter().map(|(name, _)| name.as_str());
-    let missing: Vec<String> =
-        domains.iter().filter(|domain| !names().any(|name| name == *domain)).cloned().collect();
+    let missing: Vec<&str> = domains
+        .iter()
+        .map(String::as_str)
+        .filter(|domain| !names().any(|name| name == *domain))
+        .collect();
     if let Some(first) = missing.first() {
         let others = names().filter(|name| !domains.iter().any(|domain| domain == name));
         let near = nearest(first, others).map(|name| format!("; is `{name}` it?"));
         return Err(format!(
             "there is no weight for {}{}",
-            list(&missing),
+            list(missing.iter().copied(), "and"),
             near.unwrap_or_default()
         ));
     }

@@ -7,6 +7,17 @@ use polars::prelude::{CsvWriter, DataFrame, ParquetWriter, SerWriter};
 
 use super::TableError;
 
+/// Writes a text file that a flag names.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), TableError> {
+    std::fs::write(path, text).map_err(|error| TableError::Write {
+        path: path.display().to_string(),
+        problem: error.to_string(),
+    })
+}
+
 /// Writes `frame` as CSV or Parquet, by the path's ending.
 ///
 /// # Errors
@@ -19,7 +30,7 @@ pub fn write(path: &Path, frame: &mut DataFrame) -> Result<(), TableError> {
         Some("csv") => false,
         Some("parquet" | "pq") => true,
         _ => {
-            let problem = "a table ends in `.csv` or `.parquet`".into();
+            let problem = "it must end in `.csv`, `.parquet` or `.json`".into();
             return Err(TableError::Flag { flag: "--output", value: shown, problem });
         }
     };

@@ -247,7 +247,7 @@ fn repeats_and_identical_rows() {
     rows.push(rows[2].clone());
     place.write("losses.csv", csv(&rows));
     let text = place.text(&["fit", "--table", "losses.csv"]);
-    assert!(text.contains("rows 3 and 15 are identical (`code` at 0.2)"), "{text}");
+    assert!(text.contains("line 4 and line 16 are identical (`code` at 0.2)"), "{text}");
 }
 
 /// A `mean` over other domains than the table's is used, as asked, but said.
@@ -268,7 +268,7 @@ fn a_stale_mean_is_said() {
     );
     // Perplexities' mean says nothing of the mean cross-entropy: the columns are used.
     let text = place.text(&["fit", "--table", "losses.csv", "--objective", "cross-entropy"]);
-    assert!(text.contains("mean cross-entropy over `web`, `code`"), "{text}");
+    assert!(text.contains("mean cross-entropy over `web` and `code`"), "{text}");
 }
 
 #[test]
@@ -290,25 +290,29 @@ fn bad_tables_of_losses_are_located() {
     check(&good, &["--columns", "los"], &["no column `los`", "is `loss` it?"]);
     check(&good.replace("factor,loss", "loss,loss"), &[], &["two columns `loss`"]);
     check("domain,factor,seed\n,1,1\nweb,3,1\n", &[], &["no column of values"]);
-    check(&format!("{head}web,3,\n"), &[], &["row 3: column `loss`: it is empty"]);
-    check(&format!("{head}web,3,NaN\n"), &[], &["row 3: column `loss`: `NaN` is not finite"]);
-    check(&format!("{head}web,3,-5\n"), &[], &["row 3: column `loss`: -5 is no perplexity"]);
-    check(&format!("{head}web,3,2x\n"), &[], &["row 3: column `loss`: `2x` is no number"]);
-    check(&format!("{head}web,,19\n"), &[], &["row 3: domain `web` without a factor"]);
-    check(&format!("{head},3,19\n"), &[], &["row 3: a factor of 3 but no domain"]);
-    check(&format!("{head}web,-3,19\n"), &[], &["row 3: column `factor`: `-3` is below 0"]);
-    check(&format!("{head}web,1,20\n"), &[], &["row 3: `web` at factor 1 is the base run"]);
+    check(&format!("{head}web,3,\n"), &[], &["line 4, column `loss`: it is empty"]);
+    check(&format!("{head}web,3,NaN\n"), &[], &["line 4, column `loss`: `NaN` is not finite"]);
+    check(&format!("{head}web,3,-5\n"), &[], &["line 4, column `loss`: -5 is no perplexity"]);
+    check(&format!("{head}web,3,2x\n"), &[], &["line 4, column `loss`: `2x` is no number"]);
+    check(&format!("{head}web,,19\n"), &[], &["line 4: domain `web` without a factor"]);
+    check(&format!("{head},3,19\n"), &[], &["line 4: a factor of 3 but no domain"]);
+    check(
+        &format!("{head}web,-3,19\n"),
+        &[],
+        &["line 4, column `factor`: `-3`: it is neither a number"],
+    );
+    check(&format!("{head}web,1,20\n"), &[], &["line 4: `web` at factor 1 is the base run"]);
     check("domain,factor,loss\nweb,3,19\n", &[], &["no base run", "empty `domain`"]);
     check("domain,factor,loss\n,1,19\n", &[], &["no row names a domain"]);
     // All rows at once.
     check(
         &format!("{head}web,3,\ncode,,3\n,9,9\n"),
         &[],
-        &["3 problems", "row 3:", "row 4:", "row 5:"],
+        &["3 problems", "line 4,", "line 5:", "line 6:"],
     );
     check(&format!("{head}web,3,19,7,8\n"), &[], &["line 4 has 5 fields, the header 3"]);
     check(&good, &["--factors", "3,1/7"], &["--factors", "the table has 0.2, 3"]);
-    check(&good, &["--factors", "3,x"], &["--factors x", "no number"]);
+    check(&good, &["--factors", "3,x"], &["--factors x", "neither a number nor a fraction"]);
     check(&good, &["--tokens", "many"], &["--tokens many", "k, M, B and T"]);
     check(&good, &["--weights", "web=0.5,code=0.2"], &["sum to 0.7"]);
     check(

@@ -139,19 +139,165 @@ fn bad_tables_of_optima_are_located() {
         "a,b\n100,\n300,x\n",
         to,
         2,
-        &["2 problems", "row 1: column `b`: it is empty", "row 2: column `b`"],
+        &["2 problems", "line 2, column `b`: it is empty", "line 3, column `b`"],
     );
-    check("a,b\n100,-1\n300,200\n", to, 2, &["row 1: column `b`: -1 is below 0"]);
-    check("a,b\n0,0\n300,200\n", to, 2, &["row 1: every domain has 0"]);
+    check("a,b\n100,-1\n300,200\n", to, 2, &["line 2, column `b`: -1 is below 0"]);
+    check("a,b\n0,0\n300,200\n", to, 2, &["line 2: every domain has 0"]);
     check("a,b\n100,0\n300,200\n", to, 2, &["`b` has no tokens at scale 0"]);
     check("a,b\n100,100\n100,100\n", to, 2, &["increasing total"]);
     check(
         "tokens,a,b\n200,3,4\n500,300,200\n",
         to,
         2,
-        &["row 1 sum to 7", "to 1 (weights) or to 2"],
+        &["line 2: the domains sum to 7", "to 1 (weights) or to 2"],
     );
     check("tokens,a,b\n200,.5,.5\n500,300,200\n", to, 2, &["different things"]);
     check(good, &["--tokens", "400", "--stepping"], 2, &["already reaches"]);
     check("a,b\n400,100\n100,900\n", &["--tokens", "0.001"], 1, &["no prediction"]);
+}
+
+/// Losses of a DDO experiment at one scale, as the optima's theorem has them: every domain's part of the loss is a power
+/// of its tokens, `k_j (n_j + shift_j)^-b`, the same at every scale; b is one for all, so optima keep their shares.
+fn experiment(tokens: f64, shift: f64, seeds: &[f64]) -> String {
+    let parts = [("web", 40.0), ("code", 20.0), ("books", 10.0)];
+    let loss = |scaled: Option<(usize, f64)>| -> f64 {
+        let part = |(place, (_, k)): (usize, &(&str, f64))| {
+            let factor =
+                scaled.map_or(1.0, |(domain, factor)| if domain == place { factor } else { 1.0 });
+            k * (factor * tokens / 3.0 + shift).powf(-0.3)
+        };
+        2.0 + parts.iter().enumerate().map(part).sum::<f64>()
+    };
+    let base = seeds.iter().map(|noise| format!(",,{}\n", loss(None) * (1.0 + noise)));
+    let base: String = base.collect();
+    let runs = (0..3).flat_map(|domain| [0.25, 0.5, 2.0, 4.0].map(|factor| (domain, factor)));
+    let runs = runs.map(|(domain, factor)| {
+        format!("{},{factor},{}\n", parts[domain].0, loss(Some((domain, factor))))
+    });
+    format!("domain,factor,loss\n{base}{}", runs.collect::<String>())
+}
+
+const EXPERIMENT: [&str; 8] = [
+    "--at",
+    "300M,1.2B",
+    "--tokens",
+    "5B",
+    "--measure",
+    "cross-entropy",
+    "--objective",
+    "mean-loss",
+];
+
+fn predict_experiments(place: &Place, flags: &[&str]) -> Value {
+    let tables = ["predict", "--table", "large.csv", "--table", "small.csv"];
+    // The tables may come in any order, as their tokens do.
+    let at: Vec<&str> = EXPERIMENT
+        .iter()
+        .map(|flag| if *flag == "300M,1.2B" { "1.2B,300M" } else { flag })
+        .collect();
+    place.json(&[&tables[..], &at, flags].concat())
+}
+
+#[test]
+fn tables_of_losses_give_a_prediction() {
+    let place = Place::new();
+    place.write("small.csv", experiment(3e8, 0.0, &[0.0]));
+    place.write("large.csv", experiment(1.2e9, 0.0, &[0.0]));
+    let object = predict_experiments(&place, &["--bootstrap", "0"]);
+    assert_eq!(object["values"], "optima of DDO");
+    assert_eq!(object["scales"].as_array().map(Vec::len), Some(2));
+    assert_eq!(object["scales"][0]["label"], "300M");
+    // One power for all: shares go as k^(1 / (1 + b)) at every scale. DDO's own law has no amplitude, so its optima
+    // are near that, not on it.
+    let parts = [40.0_f64, 20.0, 10.0].map(|k| k.powf(1.0 / 1.3));
+    let expected = parts.map(|part| part / parts.iter().sum::<f64>());
+    assert_close(&numbers(&object["predictions"][0]["weights"]), &expected, 0.03);
+    // One table that says the scale of every run is the same.
+    let with_tokens = |text: String, tokens: &str| {
+        text.lines().skip(1).map(|line| format!("{tokens},{line}\n")).collect::<String>()
+    };
+    let rows = with_tokens(experiment(3e8, 0.0, &[0.0]), "300M")
+        + &with_tokens(experiment(1.2e9, 0.0, &[0.0]), "1.2B");
+    place.write("both.csv", format!("tokens,domain,factor,loss\n{rows}"));
+    let one = place.json(&[
+        "predict",
+        "--table",
+        "both.csv",
+        "--tokens",
+        "5B",
+        "--measure",
+        "cross-entropy",
+        "--objective",
+        "mean-loss",
+        "--bootstrap",
+        "0",
+    ]);
+    assert_eq!(one["predictions"][0]["weights"], object["predictions"][0]["weights"]);
+    // Both laws and both modes.
+    let shifted = predict_experiments(&place, &["--bootstrap", "0", "--law", "shifted"]);
+    assert_eq!(shifted["predictions"][0]["prediction"]["law"], "shifted");
+    let stepping = predict_experiments(&place, &["--bootstrap", "0", "--stepping"]);
+    let total = stepping["predictions"][0]["prediction"]["predicted"]["total"].as_f64();
+    assert!(total.expect("a total") >= 5e9, "{stepping}");
+}
+
+/// Noise that repeats show reaches the prediction; without it there is none to carry.
+#[test]
+fn the_noise_of_losses_reaches_the_prediction() {
+    let place = Place::new();
+    place.write("small.csv", experiment(3e8, 0.0, &[0.0, 0.001, -0.001, 0.0005]));
+    place.write("large.csv", experiment(1.2e9, 0.0, &[0.0, 0.001, -0.001, 0.0005]));
+    let object = predict_experiments(&place, &["--bootstrap", "200"]);
+    let prediction = &object["predictions"][0];
+    let intervals = prediction["intervals"]["weights"].as_array().expect("intervals");
+    for (interval, weight) in intervals.iter().zip(numbers(&prediction["weights"])) {
+        let [low, high] = ["low", "high"].map(|end| interval[end].as_f64().expect("a number"));
+        assert!(low < high && high - low > 1e-3, "{interval}");
+        assert!(low - 0.05 < weight && weight < high + 0.05, "{interval} {weight}");
+    }
+    assert_eq!(object, predict_experiments(&place, &["--bootstrap", "200"]), "seeded");
+    let text = place.text(
+        &[
+            &["predict", "--table", "small.csv", "--table", "large.csv"][..],
+            &EXPERIMENT,
+            &["--bootstrap", "200"],
+        ]
+        .concat(),
+    );
+    assert!(
+        text.contains("90 % interval") && text.contains("redrawn fits at every scale"),
+        "{text}"
+    );
+    let without = predict_experiments(&place, &["--bootstrap", "0"]);
+    assert!(without["predictions"][0]["intervals"].is_null(), "{without}");
+}
+
+#[test]
+fn tables_of_losses_that_give_none_are_refused() {
+    let place = Place::new();
+    place.write("small.csv", experiment(3e8, 0.0, &[0.0]));
+    place.write("other.csv", experiment(1.2e9, 0.0, &[0.0]).replace("books", "novels"));
+    place.write("optima.csv", OUTER);
+    let check = |arguments: &[&str], expected: &[&str]| {
+        let (code, stderr) = place.refused(&[&["predict"], arguments].concat());
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+        for expected in expected {
+            assert!(stderr.contains(expected), "no `{expected}` in: {stderr}");
+        }
+    };
+    let to = ["--tokens", "5B"];
+    let with = |more: &[&'static str]| [more, &to[..]].concat();
+    check(&with(&["--table", "small.csv"]), &["does not say its scale", "--at"]);
+    check(&with(&["--table", "small.csv", "--at", "300M"]), &["two or more"]);
+    check(
+        &with(&["--table", "small.csv", "--table", "small.csv", "--at", "1M,1M"]),
+        &["two scales have 1000000 tokens"],
+    );
+    check(
+        &with(&["--table", "small.csv", "--table", "other.csv", "--at", "1M,2M"]),
+        &["is at one scale and not at another"],
+    );
+    check(&with(&["--table", "small.csv", "--table", "optima.csv"]), &["different kinds"]);
+    check(&with(&["--table", "small.csv", "--at", "many"]), &["--at many"]);
+    check(&with(&["--table", "optima.csv", "--law", "shifted"]), &["shifts", "--law power"]);
 }

@@ -43,7 +43,7 @@ pub(crate) fn panel(
     r: &Ranges,
     id: &str,
 ) -> String {
-    let empty = FitCurve { points: Vec::new(), law: None, rms: None, at_floor: false };
+    let empty = FitCurve::default();
     let curve = fit.curves.get(place).unwrap_or(&empty);
     let (index, name) = domain;
     let points = usable(curve);
@@ -65,6 +65,11 @@ pub(crate) fn panel(
     svg.path(&format!("curve {colour}"), &law);
     let origin = (x.at(1.0), y.at(1.0));
     svg.marker("origin", 0, origin, 7.5, "the reference: x = 1, y = 1");
+    for ((px, py), sd) in curve.points.iter().zip(&curve.spread).filter(|(p, _)| p.0 > 0.0) {
+        let inside = |y: f64| y.clamp(low, high);
+        let (from, to) = (y.at(inside(py - sd)), y.at(inside(py + sd)));
+        svg.line(&format!("thin {colour}"), (x.at(*px), from), (x.at(*px), to));
+    }
     let kind = if curve.law.is_none() { "ring" } else { "dot" };
     for p in &points {
         let tip = format!(

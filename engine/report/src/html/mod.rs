@@ -3,17 +3,22 @@
 //! Colour means a domain on the whole page, line style a training. Every figure has its numbers in
 //! a table beside it. What each section shows is in `sections`, drawings in their own modules.
 
+mod agreement;
 mod change;
 mod curves;
+mod evidence;
 mod fits;
+mod intervals;
 mod page;
 mod scale;
 mod sections;
+mod slices;
 mod style;
 mod svg;
 mod weights;
 
 use crate::data::Study;
+pub use evidence::html as evidence_html;
 use page::Page;
 
 /// One HTML page with the verdict, the tables and the figures of a study. It reads on light and

@@ -71,25 +71,37 @@ impl Page {
 
     /// The numbers of a figure, folded away.
     pub fn data(&mut self, grid: &Grid) {
+        self.data_named("The numbers of this figure", grid);
+    }
+
+    /// A table that is folded away under a summary.
+    pub fn data_named(&mut self, summary: &str, grid: &Grid) {
         let caption = format!("{}.", sentence_html(&grid.title));
         let id = format!("n{}", self.drawing());
         self.body += &format!(
-            "<details><summary>The numbers of this figure</summary>\n{}</details>\n",
+            "<details><summary>{}</summary>\n{}</details>\n",
+            escape_html(summary),
             table(grid, &caption, &id)
         );
     }
 
     pub fn finish(self) -> String {
+        self.finish_as("Mixture study")
+    }
+
+    /// The page, said to be a `kind` above its title.
+    pub fn finish_as(self, kind: &str) -> String {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
              style-src 'unsafe-inline'\">\n<title>{0}</title>\n<style>\n{1}</style>\n</head>\n\
-             <body>\n<main>\n<p class=\"kicker\">Mixture study</p>\n<h1>{0}</h1>\n{2}</main>\n\
+             <body>\n<main>\n<p class=\"kicker\">{3}</p>\n<h1>{0}</h1>\n{2}</main>\n\
              </body>\n</html>\n",
             self.title,
             include_str!("style.css"),
-            self.body
+            self.body,
+            escape_html(kind)
         )
     }
 }

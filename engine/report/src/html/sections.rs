@@ -17,7 +17,8 @@ use super::{change, curves, fits, weights};
 /// What came out, in sentences and in at most four numbers.
 pub(crate) fn verdict(page: &mut Page, study: &Study) {
     let verdicts = verdict::verdicts(study);
-    if verdicts.is_empty() {
+    // Fits alone, of a table, were not meant to be compared with anything.
+    if verdicts.is_empty() && !(study.trainings.is_empty() && study.baseline.is_none()) {
         page.raw(&format!("<p class=\"verdict\">{}</p>\n", verdict::nothing_compared(study)));
     }
     for verdict in &verdicts {
@@ -237,10 +238,14 @@ pub(crate) fn fits(page: &mut Page, study: &Study) {
             &format!(
                 "Points and fitted laws y(x) = (x + a)^-b + c of {}. x: tokens of the domain in \
                  multiples of the reference’s, on a log scale; y: {} over the reference’s. The \
-                 open circle is the reference (1, 1), the triangle on the axis the optimum; all panels share \
+                 open circle is the reference (1, 1), the triangle on the axis the optimum{}; all panels share \
                  their axes.",
                 quoted(&fit.name),
-                fit.objective
+                fit.objective,
+                match fit.curves.iter().any(|curve| !curve.spread.is_empty()) {
+                    true => ", a bar one standard deviation of a point over seeds",
+                    false => "",
+                }
             ),
             &format!("<div class=\"multiples\">\n{panels}</div>\n"),
         );
@@ -262,7 +267,8 @@ fn fit_panels(page: &mut Page, study: &Study, fit: &Fit) -> String {
 
 /// What was read and kept.
 pub(crate) fn corpus(page: &mut Page, study: &Study) {
-    if study.domains.is_empty() {
+    // A table of losses has no corpus.
+    if study.domains.iter().all(|domain| domain.documents_read == 0) {
         return;
     }
     page.section("corpus", "The corpus");

@@ -86,6 +86,15 @@ impl Svg {
         );
     }
 
+    /// Many small dots as one shape.
+    pub fn spots(&mut self, class: &str, places: &[(f64, f64)], radius: f64) {
+        if places.is_empty() {
+            return;
+        }
+        let shapes: String = places.iter().map(|at| shape_path(0, *at, radius)).collect();
+        self.body += &format!("<g class=\"{class}\"><path d=\"{shapes}\"/></g>\n");
+    }
+
     /// The drawing, labelled for assistive technology. `id` must be unique in the page.
     pub fn finish(self, id: &str) -> String {
         format!(

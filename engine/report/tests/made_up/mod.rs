@@ -59,6 +59,7 @@ fn study(names: &[&str], gain: f64) -> Study {
             name: "large".into(),
             tokens: 2.7e6,
             weights: weights.clone(),
+            weight_intervals: None,
             path,
             notes: vec!["`config` is at its floor at both scales and is carried there.".into()],
         }],
@@ -131,12 +132,18 @@ fn fit(name: &str, tokens: f64, trained: usize, t: f64) -> Fit {
 fn curve(domain: usize, t: f64) -> FitCurve {
     if domain == 3 && t == 0.0 {
         let points = vec![(1.0 / 3.0, 1.002), (1.0, 1.0), (3.0, 1.004)];
-        return FitCurve { points, law: None, rms: None, at_floor: true };
+        return FitCurve { points, at_floor: true, ..FitCurve::default() };
     }
     let (a, b) = (2.2 + 0.4 * (domain % 3) as f64, 1.3 + 0.2 * (domain % 4) as f64 - 0.2 * t);
     let c = 1.0 - (1.0 + a).powf(-b);
     let points = [1.0 / 3.0, 1.0, 3.0].map(|x| (x, (x + a).powf(-b) + c)).to_vec();
-    FitCurve { points, law: Some([a, b, c]), rms: Some(0.0), at_floor: domain % 4 == 3 }
+    FitCurve {
+        points,
+        law: Some([a, b, c]),
+        rms: Some(0.0),
+        at_floor: domain % 4 == 3,
+        ..FitCurve::default()
+    }
 }
 
 fn training(name: &str, mixture: &str, weights: Vec<f64>, domains: usize, gain: f64) -> Training {

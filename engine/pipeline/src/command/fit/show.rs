@@ -17,6 +17,8 @@ pub(super) struct Shown {
     pub in_tokens: bool,
     pub fit: DdoFit,
     pub notes: Vec<String>,
+    /// What it was read from, for programs.
+    pub table: Option<Value>,
 }
 
 impl Shown {
@@ -134,19 +136,26 @@ impl Shown {
         ))
     }
 
-    pub fn to_json(&self) -> Value {
+    /// Weights of the base runs.
+    pub fn reference(&self) -> Vec<f64> {
         let total: f64 = self.fit.base_amounts.iter().sum();
-        let reference: Vec<f64> =
-            self.fit.base_amounts.iter().map(|amount| amount / total).collect();
-        json!({
+        self.fit.base_amounts.iter().map(|amount| amount / total).collect()
+    }
+
+    pub fn to_json(&self) -> Value {
+        let mut object = json!({
             "name": self.name,
             "objective": self.objective,
             "domains": self.names,
-            "reference-weights": reference,
+            "reference-weights": self.reference(),
             "weights": self.fit.optimum.weights,
             "in-tokens": self.in_tokens,
             "fit": self.fit,
             "notes": self.notes,
-        })
+        });
+        if let Some(table) = &self.table {
+            object["table"] = table.clone();
+        }
+        object
     }
 }

@@ -1,84 +1,69 @@
-//! Loss rows as a data frame: one row a measurement, with what its meaning depends on beside it, so
-//! that rows of several tables can be pooled.
+//! Flat rows as a file: CSV and Parquet through a data frame, JSON as a list of objects.
+
+use std::path::Path;
 
 use polars::prelude::{Column, DataFrame};
+use serde_json::{Map, Value};
 
-use super::Trained;
-use crate::artifact::LossRow;
+use super::rows::Row;
 use crate::error::{Error, Result};
 
-/// One row of the frame: a measurement and its training.
-type Line<'t> = (&'t Trained, &'t (String, LossRow));
-
-pub(super) fn of(found: &[Trained]) -> Result<DataFrame> {
-    let lines: Vec<Line<'_>> = found
-        .iter()
-        .flat_map(|training| training.rows.iter().map(move |row| (training, row)))
-        .collect();
-    let mut columns = measured(&lines);
-    columns.extend(provenance(&lines));
-    columns.extend(amounts(found, &lines));
-    DataFrame::new(lines.len(), columns)
-        .map_err(|error| Error::internal(format!("cannot make a table of the losses: {error}")))
+/// Writes rows under the format that the file's name says.
+pub(super) fn write(path: &Path, rows: &[Row]) -> Result<()> {
+    let columns = columns(rows);
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return Ok(crate::table::write_text(path, &json(&columns, rows))?);
+    }
+    let frame = columns.iter().map(|name| column(name, rows)).collect();
+    let mut frame = DataFrame::new(rows.len(), frame)
+        .map_err(|error| Error::internal(format!("cannot make a table of the losses: {error}")))?;
+    Ok(crate::table::write(path, &mut frame)?)
 }
 
-fn texts<'t>(name: &str, lines: &[Line<'t>], value: impl Fn(&Line<'t>) -> String) -> Column {
-    Column::new(name.into(), lines.iter().map(value).collect::<Vec<_>>())
-}
-
-fn counts<'t>(name: &str, lines: &[Line<'t>], value: impl Fn(&Line<'t>) -> u64) -> Column {
-    Column::new(name.into(), lines.iter().map(value).collect::<Vec<_>>())
-}
-
-fn numbers<'t>(name: &str, lines: &[Line<'t>], value: impl Fn(&Line<'t>) -> f64) -> Column {
-    Column::new(name.into(), lines.iter().map(value).collect::<Vec<_>>())
-}
-
-fn measured(lines: &[Line<'_>]) -> Vec<Column> {
-    vec![
-        texts("target", lines, |(training, _)| training.target.clone()),
-        texts("key", lines, |(training, _)| training.key.clone()),
-        counts("step", lines, |(_, (_, row))| row.step),
-        counts("tokens", lines, |(_, (_, row))| row.tokens),
-        texts("domain", lines, |(_, (domain, _))| domain.clone()),
-        texts("held-out", lines, |(_, (_, row))| row.held_out.clone()),
-        numbers("loss", lines, |(_, (_, row))| row.loss),
-        numbers("perplexity", lines, |(_, (_, row))| row.loss.exp()),
-        counts("held-out-tokens", lines, |(_, (_, row))| row.held_out_tokens),
-    ]
-}
-
-fn provenance(lines: &[Line<'_>]) -> Vec<Column> {
-    vec![
-        texts("tokenizer", lines, |(t, _)| t.losses.tokenizer.clone()),
-        counts("mixture-seed", lines, |(t, _)| t.losses.mixture_seed),
-        counts("seed", lines, |(t, _)| t.losses.configuration.seed),
-        texts("architecture", lines, |(t, _)| t.losses.configuration.architecture.clone()),
-        counts("layers", lines, |(t, _)| t.losses.configuration.layers.into()),
-        counts("hidden", lines, |(t, _)| t.losses.configuration.hidden.into()),
-        counts("heads", lines, |(t, _)| t.losses.configuration.heads.into()),
-        counts("context", lines, |(t, _)| t.losses.configuration.context.into()),
-        numbers("learning-rate", lines, |(t, _)| t.losses.configuration.learning_rate),
-        counts("batch-tokens", lines, |(t, _)| t.losses.configuration.batch_tokens),
-        counts("epochs", lines, |(t, _)| t.losses.configuration.epochs.into()),
-        texts("precision", lines, |(t, _)| t.losses.configuration.precision.clone()),
-    ]
-}
-
-/// `tokens:<domain>`, tokens of an epoch; 0 where a training had none of the domain.
-fn amounts(found: &[Trained], lines: &[Line<'_>]) -> Vec<Column> {
-    let mut domains: Vec<&String> = Vec::new();
-    for (domain, _) in found.iter().flat_map(|training| &training.amounts) {
-        if !domains.contains(&domain) {
-            domains.push(domain);
+/// Every column that any row has, in order.
+fn columns(rows: &[Row]) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for (name, _) in rows.iter().flat_map(|row| &row.0) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
         }
     }
-    let column = |domain: &&String| {
-        let of = |(training, _): &Line<'_>| {
-            let amount = training.amounts.iter().find(|(name, _)| name == *domain);
-            amount.map_or(0, |(_, tokens)| *tokens)
+    columns
+}
+
+/// Counts where all are counts, numbers where all are numbers, else text.
+fn column(name: &str, rows: &[Row]) -> Column {
+    let values = || rows.iter().map(|row| row.get(name));
+    let all = |is: fn(&Value) -> bool| values().all(|value| value.is_null() || is(value));
+    // Tokens of a domain that a training had none of are 0, not unknown.
+    let absent = name.starts_with("tokens:").then_some(0);
+    if all(Value::is_u64) {
+        Column::new(
+            name.into(),
+            values().map(|value| value.as_u64().or(absent)).collect::<Vec<_>>(),
+        )
+    } else if all(Value::is_number) {
+        let absent = absent.map(|_| 0.0);
+        Column::new(
+            name.into(),
+            values().map(|value| value.as_f64().or(absent)).collect::<Vec<_>>(),
+        )
+    } else {
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
         };
-        counts(&format!("tokens:{domain}"), lines, of)
+        Column::new(name.into(), values().map(text).collect::<Vec<_>>())
+    }
+}
+
+/// One object a row and line, so that the file can be read in parts and compared.
+fn json(columns: &[String], rows: &[Row]) -> String {
+    let object = |row: &Row| {
+        let fields = columns.iter().map(|name| (name.clone(), row.get(name).clone()));
+        Value::Object(fields.collect::<Map<_, _>>()).to_string()
     };
-    domains.iter().map(column).collect()
+    let lines: Vec<String> = rows.iter().map(object).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
 }
