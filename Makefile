@@ -19,7 +19,7 @@ CARGO ?= cargo
 RELEASE := --release --locked
 MIXMAKE := target/release/mixmake
 
-.PHONY: help demo build test lint bench doc clean
+.PHONY: help demo build test soak fuzz lint bench doc clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,29 @@ build: $(LIBTORCH_READY) ## Build target/release/mixmake and mixmake-trainer
 
 test: $(LIBTORCH_READY) ## Run every test
 	$(CARGO) test $(RELEASE) --workspace
+
+KILLS ?= 500
+SEED ?= 9
+soak: $(LIBTORCH_READY) ## Kill runs at KILLS=500 random instants (SEED=9), and print the figures
+	MIXMAKE_SOAK_KILLS=$(KILLS) MIXMAKE_SOAK_SEED=$(SEED) \
+	  $(CARGO) test $(RELEASE) --workspace --test e2e -- --nocapture after_every_kill
+
+# libFuzzer's coverage comes from LLVM's passes, which a stable compiler has too; dependencies are instrumented
+# as well. --target keeps the flags from build scripts.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= manifest record pair sidecar
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing
+fuzz: ## Fuzz everything that reads bytes, FUZZ_SECONDS=60 each; a finding is left in fuzz/artifacts
+	cd fuzz && RUSTFLAGS="$(COVERAGE)" $(CARGO) build $(RELEASE) --target $(HOST)
+	cd fuzz && for target in $(FUZZ_TARGETS); do \
+	  mkdir -p corpus/$$target artifacts/$$target; \
+	  target/$(HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -malloc_limit_mb=512 \
+	    -timeout=10 -max_len=65536 -print_final_stats=1 -artifact_prefix=artifacts/$$target/ \
+	    corpus/$$target seeds/$$target; \
+	done
 
 lint: $(LIBTORCH_READY) ## Formatting, clippy, and the build without libtorch
 	$(CARGO) fmt --all --check

@@ -162,3 +162,17 @@ fn what_depends_on_a_failure_does_not_run() {
     let ran = workspace.run(&[]).ran();
     assert!(!ran.contains("samples/good") && ran.contains("shards/bad"), "mended: {ran:?}");
 }
+
+/// What failed keeps its log, what does not depend on it goes on with `-k`, and the next run tries only it.
+#[test]
+fn only_what_failed_is_tried_again() {
+    let workspace = workspace("bad.jsonl", "{");
+    let first = workspace.run_any(&["-k", "samples/*"]).expect(1);
+    assert_eq!(first.ran(), crate::harness::set(&["samples/good"]));
+    for _ in 0..2 {
+        let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
+        assert!(log.contains("bad.jsonl:1"), "{log}");
+        let again = workspace.run_any(&["-k", "samples/*"]).expect(1);
+        assert_eq!(again.targets("action-started"), ["samples/bad"]);
+    }
+}

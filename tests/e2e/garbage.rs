@@ -74,3 +74,74 @@ fn what_another_workspace_needs_stays() {
     there.run(&["train/uniform", "--store", &store]).ran_exactly(&[]);
     here.run(&[]).ran_exactly(&[]);
 }
+
+/// A `gc` beside a run, again and again: what the run makes, or took from an older manifest, stays, and it ends as
+/// it would alone.
+#[test]
+fn what_a_run_under_way_uses_stays() {
+    let workspace = study::built();
+    let expected = workspace.results();
+    for rate in ["1e-3", "2e-3", "4e-3"] {
+        let now = workspace.read("mixmake.toml");
+        let from = now.lines().find(|line| line.starts_with("learning-rate")).expect("a rate");
+        workspace.edit(from, &format!("learning-rate = {rate}"));
+        workspace.run(&["train/uniform"]);
+    }
+    // The first results are remembered by nobody now; the run goes back to them.
+    workspace.edit("learning-rate = 4e-3", "learning-rate = 3e-3");
+    workspace
+        .edit("factors = [2, \"1/2\"]\n\n[ddo.medium]", "factors = [3, \"1/3\"]\n\n[ddo.medium]");
+    let mut running = workspace.start(&["run", "--json", "train/uniform", "ddo/small"]);
+    running.wait_for_event(|event| event["event"] == "action-started");
+    let mut beside = 0;
+    while !running.ended_before(std::time::Instant::now() + std::time::Duration::from_millis(5)) {
+        workspace.mixmake(&["gc"]).expect(0);
+        beside += 1;
+    }
+    let outcome = running.wait().expect(0);
+    assert!(beside > 2, "only {beside} collections beside the run");
+    assert!(
+        !outcome.ran().contains("train/uniform"),
+        "its old result was there: {:?}",
+        outcome.ran()
+    );
+    let finished = outcome.targets("action-finished");
+    let distinct: BTreeSet<_> = finished.iter().collect();
+    assert_eq!(distinct.len(), finished.len(), "something ran twice: {finished:?}");
+    let losses = "train/uniform/losses.json";
+    assert_eq!(workspace.results()[losses], expected[losses]);
+    workspace.mixmake(&["verify"]).expect(0);
+    workspace.run(&["train/uniform", "ddo/small"]).ran_exactly(&[]);
+}
+
+/// Where a measurement's result is lost, the measurement itself stays.
+#[test]
+fn a_loss_row_outlives_its_result() {
+    let workspace = study::built();
+    let losses = objects(&workspace, "train/uniform/losses.json");
+    let _ = std::fs::remove_dir_all(workspace.store().join("results"));
+    let _ = std::fs::remove_dir_all(workspace.store().join("state"));
+    let garbage = workspace.mixmake(&["gc", "--json"]).expect(0).json();
+    assert!(listed(&garbage).len() > 5, "{garbage}");
+    assert!(losses.is_file(), "a loss row is gone");
+}
+
+/// What says what is needed cannot be read: nothing of it goes.
+#[test]
+fn a_damaged_memory_or_result_makes_gc_careful() {
+    for kind in ["state", "results"] {
+        let workspace = study::built();
+        workspace.edit("learning-rate = 3e-3", "learning-rate = 1e-3");
+        workspace.run(&["train/uniform"]);
+        let files = files_below(&workspace.store().join(kind));
+        let wanted = |path: &&PathBuf| kind == "results" || path.ends_with("targets");
+        let path = files.iter().find(wanted).expect("one");
+        let mut bytes = std::fs::read(path).expect("read");
+        let last = bytes.len() - 2;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).expect("flipped");
+        let before = files_below(&workspace.store().join("objects"));
+        let said = workspace.mixmake(&["gc"]).expect(0).says(&["note:", "damaged"]);
+        assert_eq!(files_below(&workspace.store().join("objects")), before, "{}", said.stdout);
+    }
+}

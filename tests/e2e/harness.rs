@@ -214,6 +214,11 @@ impl Running {
         rustix::process::kill_process(self.group(), signal).expect("it is running");
     }
 
+    /// As [`Running::signal`], to one that may have ended.
+    pub fn signal_if_there(&self, signal: Signal) {
+        let _ = rustix::process::kill_process(self.group(), signal);
+    }
+
     /// Reads events until one satisfies `wanted`.
     pub fn wait_for_event(&mut self, wanted: impl Fn(&Value) -> bool) {
         use std::io::Read;

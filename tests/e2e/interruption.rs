@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::harness::Workspace;
 use crate::study;
 
 #[test]
@@ -36,6 +37,10 @@ fn a_killed_run_leaves_no_child_behind() {
     });
     running.signal(Signal::KILL);
     running.wait();
+    no_child_is_left(&workspace);
+}
+
+fn no_child_is_left(workspace: &Workspace) {
     let store = workspace.store().to_string_lossy().into_owned();
     crate::harness::eventually("its children end", || {
         let processes = std::fs::read_dir("/proc").expect("a process table").filter_map(Result::ok);
@@ -43,4 +48,19 @@ fn a_killed_run_leaves_no_child_behind() {
             processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
         !lines.any(|line| String::from_utf8_lossy(&line).contains(&store))
     });
+}
+
+/// The second Ctrl-C does not wait for anything, and leaves no child behind either.
+#[test]
+fn a_second_signal_stops_at_once() {
+    let workspace = study::fresh();
+    let mut running = workspace.start(&["run", "--json"]);
+    running.wait_for_event(|event| {
+        event["event"] == "action-started" && event["target"] == "samples/alpha"
+    });
+    running.signal(Signal::INT);
+    running.signal_if_there(Signal::INT);
+    running.wait().expect(130);
+    no_child_is_left(&workspace);
+    workspace.run(&["samples/*"]);
 }

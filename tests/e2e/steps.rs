@@ -277,7 +277,7 @@ fn an_interrupted_run_ends_its_commands() {
         let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
         lines.filter(|line| *line == format!("sleep\0{mark}\0").into_bytes()).count()
     };
-    let mut running = workspace.start(&["run", "--json"]);
+    let running = workspace.start(&["run", "--json"]);
     crate::harness::eventually("both sleep", || sleepers() == 2);
     running.signal(Signal::TERM);
     let asked = Instant::now();

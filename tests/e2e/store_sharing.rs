@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::harness::Workspace;
-use crate::study;
+use crate::{small, study};
 
 #[test]
 fn two_runs_of_one_workspace_share_the_work() {
@@ -41,6 +41,47 @@ fn two_workspaces_share_a_store() {
         losses(&here, "train/uniform/losses.json"),
         losses(&there, "train/flat/losses.json")
     );
+}
+
+/// Eight at once, of the same targets and of different ones: each action runs once among all of them.
+#[test]
+fn eight_runs_share_the_work() {
+    let expected = {
+        let alone = small::fresh();
+        alone.run(&[]);
+        alone.results()
+    };
+    for same in [true, false] {
+        let workspace = small::fresh();
+        let start = |index: usize| {
+            let target = if same { "shards/*" } else { small::TARGETS[index % 7] };
+            workspace.start(&["run", "--json", target])
+        };
+        let all = [0, 1, 2, 3, 4, 5, 6, 7].map(start);
+        let finished: Vec<_> = all
+            .into_iter()
+            .flat_map(|running| running.wait().expect(0).targets("action-finished"))
+            .collect();
+        let distinct: BTreeSet<_> = finished.iter().map(String::as_str).collect();
+        assert_eq!(distinct.len(), finished.len(), "something ran twice: {finished:?}");
+        assert_eq!(distinct, BTreeSet::from(small::TARGETS), "same: {same}");
+        assert_eq!(workspace.results(), expected);
+        workspace.run(&[]).ran_exactly(&[]);
+    }
+}
+
+/// Two share the work; one is killed in the middle, and the other takes over what it held.
+#[test]
+fn a_killed_holder_is_replaced() {
+    let workspace = small::fresh();
+    let mut killed = workspace.start(&["run", "--json", "-j", "2"]);
+    killed.wait_for_event(|event| event["event"] == "action-started");
+    let other = workspace.start(&["run", "--json"]);
+    killed.kill_group();
+    killed.wait();
+    other.wait().expect(0);
+    workspace.run(&[]).ran_exactly(&[]);
+    workspace.mixmake(&["verify"]).expect(0);
 }
 
 fn check_shared(one: &[String], other: &[String]) {

@@ -5,7 +5,7 @@
 //! write the result last.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 use crate::digest::{Digest, Key};
 use crate::event::Progress;
 use crate::executor::Cancel;
-use crate::file_index::modified_nanos;
+use crate::file_index::{RACY_NANOS, modified_nanos};
 use crate::files::{self, At, FileError};
 use crate::key::{Preimage, ResolvedInput};
 use crate::lease::{Holder, Lease};
 use crate::record::{self, ActionResult, OutputRecord, Receipt, Request, RequestInput};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, entries};
 
 /// What does the work of every kind of action.
 pub trait Runner: Sync {
@@ -44,13 +44,16 @@ impl Failure {
     /// A full disk gets its hint here, since it can come through any library's error.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        let message = message.into();
-        let full =
-            message.contains("No space left on device") || message.contains("quota exceeded");
-        let hint = full.then(|| {
-            "free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept".to_owned()
-        });
-        Self { message, hint }
+        let failure = Self { message: message.into(), hint: None };
+        if failure.is_full() { failure.hint(FULL_HINT) } else { failure }
+    }
+
+    /// Whether it says that the file system or a quota is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        ["No space left on device", "uota exceeded"]
+            .iter()
+            .any(|words| self.message.contains(words))
     }
 
     #[must_use]
@@ -59,6 +62,9 @@ impl Failure {
         self
     }
 }
+
+/// What to do about a full disk.
+pub const FULL_HINT: &str = "free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept";
 
 /// Why [`execute`] gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -162,25 +168,69 @@ pub fn execute(
     if let Some(result) = finished(store, key, force)? {
         return Ok(Executed { result, ran: false });
     }
+    start_log(store, key)?;
     check_inputs(store, &request)?;
     let job = prepare(store, &request, &holder, cancel)?;
+    let made = make(store, &request, &job, &lease, runner, program, progress);
+    match made {
+        Ok(result) => {
+            // The result stands: what cannot be tidied now is `gc`'s.
+            let _ = files::remove_all(&store.work_path(key));
+            Ok(Executed { result, ran: true })
+        }
+        Err(error) => {
+            let error = with_room(error, store, &job);
+            let _ = files::remove_all(&job.outputs);
+            Err(error)
+        }
+    }
+}
+
+/// Does the work and commits it, the result last.
+fn make(
+    store: &Store,
+    request: &Request,
+    job: &Job,
+    lease: &Lease,
+    runner: &dyn Runner,
+    program: &str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ActionResult, ExecError> {
     let started = (SystemTime::now(), Instant::now());
-    let outcome = runner.run(&job, progress);
+    let outcome = runner.run(job, progress);
     // A process that was stopped for longer than a lease lasts may have been replaced meanwhile.
     if let Some(other) = lease.lost_to()? {
-        files::remove_all(&job.outputs)?;
         return Err(ExecError::Held(other));
     }
     let facts = outcome?;
-    check_files_unchanged(&request)?;
-    let outputs = commit(store, &request, &job)?;
+    check_files_unchanged(request, started.0)?;
+    let outputs = commit(store, request, job)?;
     let receipt = receipt(started, program, facts);
-    let Request { kind, version, .. } = request;
-    let result = ActionResult { key, kind, version, outputs, receipt };
+    let (kind, version) = (request.kind.clone(), request.version);
+    let result = ActionResult { key: request.key, kind, version, outputs, receipt };
     store.put_result(&result)?;
-    files::remove_all(&store.work_path(key))?;
-    drop(lease);
-    Ok(Executed { result, ran: true })
+    Ok(result)
+}
+
+/// A failure for want of space, with how much the action had written and how much is free: more than that
+/// is needed.
+fn with_room(error: ExecError, store: &Store, job: &Job) -> ExecError {
+    let failure = match error {
+        ExecError::Failed(failure) if failure.is_full() => failure,
+        ExecError::Store(StoreError::File(error)) if error.is_full() => {
+            Failure::new(error.to_string())
+        }
+        other => return other,
+    };
+    let written = folder_bytes(&job.outputs) + folder_bytes(&job.scratch);
+    let Failure { message, hint } = failure;
+    let message = format!(
+        "{message}; the action needs more than the {} it had written, with {} of the store `{}`",
+        files::amount(written),
+        files::room(store.root()),
+        store.root().display()
+    );
+    ExecError::Failed(Failure { message, hint })
 }
 
 /// A result that another process wrote meanwhile, with all of its bytes.
@@ -197,15 +247,30 @@ fn finished(store: &Store, key: Key, force: bool) -> Result<Option<ActionResult>
 fn read_request(store: &Store, key: Key) -> Result<Request, ExecError> {
     let path = store.request_path(key);
     let bytes = files::read_if_present(&path)?.ok_or(ExecError::NoRequest(key))?;
-    let damaged = |what: String| ExecError::Damaged(format!("`{}`: {what}", path.display()));
-    let request: Request = record::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if key_of(&request) != Some(key) {
-        return Err(damaged("its content does not give its key".into()));
-    }
-    Ok(request)
+    let problem = match record::decode::<Request>(&bytes) {
+        Ok(request) if key_of(&request) == Some(key) => return Ok(request),
+        Ok(_) => "its content does not give its key".to_owned(),
+        Err(damage) => damage.to_string(),
+    };
+    store.set_aside(&path)?;
+    Err(ExecError::Damaged(format!(
+        "`{}`: {problem}; moved aside, `mixmake run` writes it again",
+        path.display()
+    )))
 }
 
-fn key_of(request: &Request) -> Option<Key> {
+/// Empties the log of an earlier try. Only who holds the lease may: the log of one that runs is not touched.
+fn start_log(store: &Store, key: Key) -> Result<(), ExecError> {
+    let log = store.log_path(key);
+    match OpenOptions::new().write(true).truncate(true).open(&log) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).at("write", &log)?
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn key_of(request: &Request) -> Option<Key> {
     let resolve = |input: &RequestInput| ResolvedInput {
         role: input.role.clone(),
         digest: input.digest,
@@ -228,6 +293,8 @@ fn check_inputs(store: &Store, request: &Request) -> Result<(), ExecError> {
     let stored = request.inputs.iter().filter(|input| input.file.is_none());
     let digests: std::collections::BTreeSet<_> = stored.map(|input| input.digest).collect();
     for digest in digests {
+        // First of all, so that a `gc` beside leaves it.
+        store.use_object(digest)?;
         if !store.check_object(digest)? {
             return Err(ExecError::DamagedInput(digest));
         }
@@ -246,9 +313,14 @@ fn prepare<'a>(
     let work = store.work_path(request.key);
     let own = format!("out-{}-{}-{}", holder.host, holder.pid, holder.process_start);
     let (outputs, scratch) = (work.join(own), work.join("scratch"));
-    files::remove_all(&outputs)?;
+    for left in entries(&work)? {
+        // Whoever wrote there has died or lost the lease, and its bytes take room.
+        if left != scratch {
+            files::remove_all(&left)?;
+        }
+    }
     for folder in [&outputs, &scratch] {
-        fs::create_dir_all(folder).at("create the folder", folder)?;
+        files::ensure_folder(folder, false).at("create the folder", folder)?;
     }
     let inputs = request.inputs.iter().map(|input| JobInput {
         role: input.role.clone(),
@@ -274,11 +346,20 @@ fn prepare<'a>(
     })
 }
 
-/// A file edited while it was read would put its new content's result under its old digest.
-fn check_files_unchanged(request: &Request) -> Result<(), ExecError> {
-    for file in request.inputs.iter().filter_map(|input| input.file.as_ref()) {
+/// A file edited while it was read would put its new content's result under its old digest. One so young that an
+/// edit may not show in its time stamp is read again.
+fn check_files_unchanged(request: &Request, started: SystemTime) -> Result<(), ExecError> {
+    let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let started = i128::try_from(started).unwrap_or(i128::MAX);
+    let files =
+        request.inputs.iter().filter_map(|input| Some((input.digest, input.file.as_ref()?)));
+    for (digest, file) in files {
         let metadata = fs::metadata(&file.path).at("read", &file.path)?;
-        if metadata.len() != file.bytes || modified_nanos(&metadata) != file.modified_nanos {
+        let same = metadata.len() == file.bytes && modified_nanos(&metadata) == file.modified_nanos;
+        let young = started - file.modified_nanos < RACY_NANOS;
+        let same =
+            same && (!young || Digest::of_file(&file.path).at("read", &file.path)?.0 == digest);
+        if !same {
             let message = format!("`{}` changed while it was read", file.path.display());
             return Err(Failure::new(message).hint("run again once nothing writes to it").into());
         }

@@ -1,14 +1,15 @@
 //! Where an action runs: in this process, or as `exec KEY` in one of its own.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Cost;
@@ -18,6 +19,13 @@ use crate::exec::{self, ExecError, Executed, Failure, Runner};
 use crate::files::{self, At};
 use crate::lease::Holder;
 use crate::store::Store;
+
+/// How long a child that is told to stop may take before it is made to.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How often it is asked whether to stop, and whether a child has ended.
+const POLL: Duration = Duration::from_millis(20);
+/// Tells a child who waits for it: one whose parent is another process by then ends at once.
+pub const PARENT: &str = "MIXMAKE_PARENT";
 
 /// What a process running `exec` writes to standard output, an object a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +136,10 @@ impl LocalExecutor<'_> {
         match exec::execute(&self.store, key, runner, &self.version, force, progress, cancel) {
             // Whatever a command that was stopped says of it.
             Err(ExecError::Failed(_)) if cancel.is_set() => Err(Ended::Interrupted),
+            Err(ExecError::Failed(failure)) if work.cost == Cost::Light => {
+                self.log(key, &failure);
+                Err(ExecError::Failed(failure).into())
+            }
             other => Ok(other?),
         }
     }
@@ -142,15 +154,16 @@ impl LocalExecutor<'_> {
         let mut child = self.spawn(key, work)?;
         let stdout = child.stdout.take();
         let child = Mutex::new(child);
-        let finished = AtomicBool::new(false);
-        let last = std::thread::scope(|scope| {
-            scope.spawn(|| kill_when_cancelled(&child, cancel, &finished));
-            let last = stdout.map(|stdout| follow(BufReader::new(stdout), progress));
-            finished.store(true, Ordering::SeqCst);
-            last.flatten()
+        let ended = AtomicBool::new(false);
+        let (last, status) = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| stop_when_cancelled(&child, cancel, &ended));
+            let last = stdout.and_then(|stdout| follow(BufReader::new(stdout), progress));
+            let status = wait(&child);
+            ended.store(true, Ordering::SeqCst);
+            watch.thread().unpark();
+            (last, status)
         });
-        let mut child = child.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = child.wait().at("wait for", &self.program).map_err(ExecError::from)?;
+        let status = status.at("wait for", &self.program).map_err(ExecError::from)?;
         if cancel.is_set() && !status.success() {
             return Err(Ended::Interrupted);
         }
@@ -160,9 +173,12 @@ impl LocalExecutor<'_> {
     fn spawn(&self, key: Key, work: &Work) -> Result<Child, Ended> {
         let log = self.store.log_path(key);
         files::ensure_parent(&log).map_err(ExecError::from)?;
-        let log = File::create(&log).at("write", &log).map_err(ExecError::from)?;
+        // Appended to: whoever gets the lease empties it first.
+        let log = OpenOptions::new().create(true).append(true).open(&log).at("write", &log);
+        let log = log.map_err(ExecError::from)?;
         let mut command = Command::new(&self.program);
         command.arg("exec").arg(key.to_hex()).arg("--store").arg(self.store.root());
+        command.env(PARENT, std::process::id().to_string());
         if work.force {
             command.arg("--force");
         }
@@ -171,6 +187,13 @@ impl LocalExecutor<'_> {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         Ok(command.spawn().at("start", &self.program).map_err(ExecError::from)?)
+    }
+
+    /// What an action of this process would have said to its log.
+    fn log(&self, key: Key, failure: &Failure) {
+        let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("help: {hint}\n"));
+        let text = format!("error: {failure}\n{hint}");
+        let _ = files::write_undurably(&self.store.log_path(key), text.as_bytes());
     }
 
     fn conclude(
@@ -216,14 +239,43 @@ fn follow(lines: impl BufRead, progress: &mut dyn FnMut(Progress)) -> Option<Chi
     last
 }
 
-fn kill_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, finished: &AtomicBool) {
-    while !finished.load(Ordering::SeqCst) {
-        if cancel.is_set() {
-            if let Ok(mut child) = child.lock() {
-                let _ = child.kill();
-            }
-            return;
+fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits without keeping the child from whoever stops it.
+fn wait(child: &Mutex<Child>) -> io::Result<ExitStatus> {
+    let mut pause = Duration::from_micros(100);
+    loop {
+        if let Some(status) = locked(child).try_wait()? {
+            return Ok(status);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(POLL);
+    }
+}
+
+fn stop_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, ended: &AtomicBool) {
+    let has_ended = || ended.load(Ordering::SeqCst);
+    while !has_ended() && !cancel.is_set() {
+        std::thread::park_timeout(POLL);
+    }
+    if !has_ended() {
+        terminate(&mut locked(child));
+    }
+    let asked = Instant::now();
+    while !has_ended() && asked.elapsed() < GRACE {
+        std::thread::park_timeout(POLL);
+    }
+    if !has_ended() {
+        let _ = locked(child).kill();
+    }
+}
+
+/// Asks a child to stop; one that has ended is not taken for another process of its number.
+fn terminate(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let (Ok(None), Some(pid)) = (child.try_wait(), pid) {
+        let _ = kill_process(pid, Signal::TERM);
     }
 }

@@ -17,7 +17,7 @@ use crate::files::{self, At, FileError};
 use crate::record;
 
 /// Coarsest time stamps of file systems in use (FAT counts 2 s).
-const RACY_NANOS: i128 = 2_000_000_000;
+pub(crate) const RACY_NANOS: i128 = 2_000_000_000;
 pub(crate) const HEADER: &str = "mixmake-files 2";
 
 /// What is known of one file.

@@ -2,59 +2,32 @@
 //!
 //! A lease is a file made by a hard link (atomic on NFS too) that says who holds it; the holder touches it
 //! every few seconds. One that was not touched for [`EXPIRY`], or whose holder was a process of
-//! this machine that is gone, may be taken over. Machines that share a store must agree on the
-//! time within that span.
+//! this machine that is gone, may be taken over. All times are those of the file system's server, so
+//! machines that share a store need not agree on the time.
 //!
 //! A take-over that loses a race costs work done twice, never wrong results: every holder writes
 //! to a folder of its own, asks before it commits whether the lease is still its own, and results
 //! are written atomically under a key that decides them.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
+use crate::clock;
 use crate::files::{self, At, FileError};
+pub use crate::holder::Holder;
+use crate::record;
+use crate::sys;
 
 /// How often a holder touches its lease.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After how long without a touch a lease is anybody's.
 pub const EXPIRY: Duration = Duration::from_secs(60);
-
-/// Who holds a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    pub host: String,
-    pub pid: u32,
-    /// Start time of the process, so that a reused pid is not mistaken for it.
-    pub process_start: u64,
-    pub target: String,
-}
-
-impl Holder {
-    #[must_use]
-    pub fn this_process(target: &str) -> Self {
-        let pid = std::process::id();
-        let process_start = process_start(pid).unwrap_or(0);
-        Self { host: files::host(), pid, process_start, target: target.to_owned() }
-    }
-
-    fn is_gone(&self) -> bool {
-        self.host == files::host() && process_start(self.pid) != Some(self.process_start)
-    }
-}
-
-/// Clock ticks after boot at which a process started; `None` if there is no such process.
-fn process_start(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the command in parentheses and may hold anything; the 22nd is the start.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
 
 /// A held lease; given back when dropped.
 #[derive(Debug)]
@@ -70,18 +43,17 @@ impl Lease {
     pub fn acquire(path: &Path, holder: &Holder) -> Result<Result<Self, Holder>, FileError> {
         files::ensure_parent(path)?;
         for _ in 0..3 {
-            if create(path, holder)? {
+            let Made { taken, now } = create(path, holder)?;
+            if !taken {
                 return Ok(Ok(Self::keep_alive(path, holder)));
             }
             match read(path)? {
-                Some((present, age)) if !present.is_gone() && age < EXPIRY => {
-                    return Ok(Err(present));
-                }
-                Some((present, _)) => take_away(path, &present)?,
+                Some(lease) if !lease.is_free(now) => return Ok(Err(lease.holder)),
+                Some(lease) => take_away(path, &lease.holder, holder)?,
                 None => {}
             }
         }
-        Ok(Err(read(path)?.map_or_else(|| holder.clone(), |(present, _)| present)))
+        Ok(Err(read(path)?.map_or_else(|| holder.clone(), |lease| lease.holder)))
     }
 
     fn keep_alive(path: &Path, holder: &Holder) -> Self {
@@ -95,11 +67,11 @@ impl Lease {
 
     /// Who has the lease now, if it is no longer this holder.
     pub fn lost_to(&self) -> Result<Option<Holder>, FileError> {
-        let present = read(&self.path)?.map(|(holder, _)| holder);
+        let present = read(&self.path)?.map(|lease| lease.holder);
         Ok(match present {
             Some(present) if present == self.holder => None,
             Some(other) => Some(other),
-            None => Some(unknown()),
+            None => Some(Holder::unknown()),
         })
     }
 }
@@ -112,44 +84,60 @@ impl Drop for Lease {
             let _ = heart.join();
         }
         if is_own(&self.path, &self.holder) {
-            let _ = fs::remove_file(&self.path);
+            let _ = sys::remove_file(&self.path);
         }
     }
 }
 
 fn is_own(path: &Path, holder: &Holder) -> bool {
-    read(path).is_ok_and(|present| present.is_some_and(|(present, _)| present == *holder))
+    read(path).is_ok_and(|present| present.is_some_and(|lease| lease.holder == *holder))
 }
 
 fn beat(path: &Path, holder: &Holder, released: &AtomicBool) {
     while !released.load(Ordering::Relaxed) {
         std::thread::park_timeout(HEARTBEAT);
-        if is_own(path, holder) {
-            let touched = OpenOptions::new().append(true).open(path);
-            let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        if !released.load(Ordering::Relaxed) && is_own(path, holder) {
+            let _ = sys::touch(path);
         }
     }
 }
 
-/// A holder of which nothing can be read (yet).
-fn unknown() -> Holder {
-    Holder { host: "unknown".into(), pid: 0, process_start: 0, target: String::new() }
+/// What came of making a lease.
+struct Made {
+    /// Somebody else has the name.
+    taken: bool,
+    /// The server's time.
+    now: SystemTime,
 }
 
 /// Makes the lease, whole from its first instant: a hard link to a finished file, which fails if
 /// the name is taken (on NFS too).
-fn create(path: &Path, holder: &Holder) -> Result<bool, FileError> {
-    let text = serde_json::to_vec(holder).map_err(io::Error::from).at("encode", path)?;
-    let own = format!("new-{}-{}-{:?}", holder.host, holder.pid, std::thread::current().id());
-    let whole = path.with_extension(own);
-    fs::write(&whole, &text).at("write", &whole)?;
-    let linked = fs::hard_link(&whole, path);
+fn create(path: &Path, holder: &Holder) -> Result<Made, FileError> {
+    let text = record::encode(holder).map_err(io::Error::from).at("encode", path)?;
+    let whole = files::temporary_beside(path);
+    let made = link(path, &whole, &text);
     files::remove_all(&whole)?;
-    match linked {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(_) => create_without_links(path, &text),
-    }
+    made
+}
+
+fn link(path: &Path, whole: &Path, text: &[u8]) -> Result<Made, FileError> {
+    let now = write_new(whole, text).at("write", whole)?;
+    let taken = match sys::hard_link(whole, path) {
+        Ok(()) => false,
+        // NFS repeats a call whose answer was lost; the second finds the name that the first one made.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            !sys::metadata(whole).is_ok_and(|metadata| metadata.nlink() == 2)
+        }
+        Err(_) => !create_without_links(path, text)?,
+    };
+    Ok(Made { taken, now })
+}
+
+/// Writes a new file; gives the server's time of that.
+fn write_new(path: &Path, text: &[u8]) -> io::Result<SystemTime> {
+    let mut file = sys::create(path)?;
+    sys::write(&mut file, path, text)?;
+    file.metadata()?.modified()
 }
 
 /// For file systems without hard links.
@@ -161,47 +149,94 @@ fn create_without_links(path: &Path, text: &[u8]) -> Result<bool, FileError> {
     }
 }
 
-/// The holder and the time since the last touch. A lease that is being written reads as held.
-pub fn read(path: &Path) -> Result<Option<(Holder, Duration)>, FileError> {
-    let Some(bytes) = files::read_if_present(path)? else { return Ok(None) };
-    let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
-    let modified = metadata.modified().at("stat", path)?;
-    let age = SystemTime::now().duration_since(modified).unwrap_or_default();
-    Ok(Some((serde_json::from_slice(&bytes).unwrap_or_else(|_| unknown()), age)))
+/// A lease as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub holder: Holder,
+    /// By the server's clock.
+    pub touched: SystemTime,
+}
+
+impl Found {
+    fn is_free(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.touched).unwrap_or_default();
+        self.holder.is_gone() || age >= EXPIRY
+    }
+}
+
+/// The lease at `path`. One that is being written, or was damaged, has an unknown holder.
+pub fn read(path: &Path) -> Result<Option<Found>, FileError> {
+    let Some((bytes, metadata)) = files::read_with_metadata(path)? else { return Ok(None) };
+    let touched = metadata.modified().at("stat", path)?;
+    let holder = record::decode(&bytes).unwrap_or_else(|_| Holder::unknown());
+    Ok(Some(Found { holder, touched }))
 }
 
 /// Whether somebody holds the lease at `path` now.
 pub fn is_held(path: &Path) -> Result<Option<Holder>, FileError> {
-    Ok(read(path)?
-        .filter(|(holder, age)| !holder.is_gone() && *age < EXPIRY)
-        .map(|(holder, _)| holder))
+    let Some(lease) = read(path)? else { return Ok(None) };
+    let folder = path.parent().unwrap_or(path);
+    Ok((!lease.is_free(clock::now(folder)?)).then_some(lease.holder))
 }
 
-/// Removes a dead lease by renaming it first: of several that try, one succeeds. If what was
-/// renamed is not the dead one, somebody was quicker and it is put back.
-fn take_away(path: &Path, dead: &Holder) -> Result<(), FileError> {
-    let aside = path.with_extension(format!("expired-{}-{}", files::host(), std::process::id()));
-    match fs::rename(path, &aside) {
-        Ok(()) => {
-            if !is_own(&aside, dead) {
-                // Fails only where yet another lease was made meanwhile, which then stands.
-                let _ = fs::hard_link(&aside, path);
-            }
-            files::remove_all(&aside)
+/// When the lease at `path` was taken, in seconds since 1970 by its holder's clock; none if nobody holds it.
+pub fn held_since(path: &Path) -> Result<Option<u64>, FileError> {
+    Ok(is_held(path)?.map(|holder| holder.since))
+}
+
+/// Removes the lease at `path` if its holder is dead or silent.
+pub fn sweep(path: &Path) -> Result<(), FileError> {
+    match read(path)? {
+        Some(lease) if is_held(path)?.is_none() => {
+            take_away(path, &lease.holder, &Holder::this_process("gc"))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).at("take over", path),
+        _ => Ok(()),
     }
+}
+
+/// Removes a dead lease. Of several that try, the one whose turn it is looks again first, so that nobody's fresh
+/// lease is taken for the dead one.
+fn take_away(path: &Path, dead: &Holder, me: &Holder) -> Result<(), FileError> {
+    let turn = path.with_extension("turn");
+    let Made { taken, now } = create(&turn, me)?;
+    if taken {
+        // Only a second crash, within the few instants of a turn, leaves one behind.
+        if read(&turn)?.is_some_and(|other| other.is_free(now)) {
+            files::remove_all(&turn)?;
+        }
+        return Ok(());
+    }
+    if is_own(path, dead) {
+        files::remove_all(path)?;
+    }
+    files::remove_all(&turn)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::faults;
+
+    fn lease_path() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("lease");
+        (folder, path)
+    }
+
+    fn age(path: &Path, by: Duration) {
+        let file = OpenOptions::new().append(true).open(path).expect("opened");
+        file.set_modified(SystemTime::now() - by).expect("aged");
+    }
+
+    fn made_by(path: &Path, holder: &Holder) {
+        assert!(!create(path, holder).expect("created").taken);
+    }
 
     #[test]
     fn one_holder_at_a_time() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("lease");
+        let (_folder, path) = lease_path();
         let me = Holder::this_process("train/a");
         let held = Lease::acquire(&path, &me).expect("io").expect("free");
         assert_eq!(Lease::acquire(&path, &me).expect("io").expect_err("held"), me);
@@ -211,49 +246,116 @@ mod tests {
 
     #[test]
     fn the_lease_of_a_dead_process_is_taken_over() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("lease");
+        let (folder, path) = lease_path();
         let me = Holder::this_process("train/a");
         let dead = Holder { process_start: me.process_start + 1, ..me.clone() };
-        assert!(create(&path, &dead).expect("created"));
+        made_by(&path, &dead);
         assert!(Lease::acquire(&path, &me).expect("io").is_ok());
+        assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0, "nothing is left");
     }
 
     #[test]
     fn a_lost_lease_is_noticed_and_left_alone() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("lease");
+        let (_folder, path) = lease_path();
         let me = Holder::this_process("train/a");
         let held = Lease::acquire(&path, &me).expect("io").expect("free");
         assert_eq!(held.lost_to().expect("read"), None);
         let successor = Holder { pid: me.pid + 1, ..me };
-        fs::write(&path, serde_json::to_vec(&successor).expect("encoded")).expect("replaced");
+        fs::write(&path, record::encode(&successor).expect("encoded")).expect("replaced");
         assert_eq!(held.lost_to().expect("read"), Some(successor));
         drop(held);
         assert!(path.exists(), "the successor's lease is not ours to remove");
     }
 
     #[test]
-    fn a_fresh_lease_is_put_back() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("lease");
+    fn a_fresh_lease_is_not_taken_for_the_dead_one() {
+        let (_folder, path) = lease_path();
         let me = Holder::this_process("train/a");
         let dead = Holder { pid: me.pid + 1, ..me.clone() };
-        assert!(create(&path, &me).expect("created"));
-        take_away(&path, &dead).expect("put back");
+        made_by(&path, &me);
+        take_away(&path, &dead, &me).expect("looked at again");
         assert!(is_own(&path, &me));
     }
 
     #[test]
+    fn a_crash_while_taking_over_holds_nobody_up() {
+        let (_folder, path) = lease_path();
+        let me = Holder::this_process("train/a");
+        let dead = Holder { process_start: me.process_start + 1, ..me.clone() };
+        made_by(&path, &dead);
+        made_by(&path.with_extension("turn"), &dead);
+        assert!(Lease::acquire(&path, &me).expect("io").is_ok());
+    }
+
+    #[test]
+    fn eight_that_find_a_dead_lease_get_one_between_them() {
+        for _ in 0..50 {
+            let (_folder, path) = lease_path();
+            let me = Holder::this_process("train/a");
+            made_by(&path, &Holder { process_start: me.process_start + 1, ..me.clone() });
+            let taken: Vec<_> = std::thread::scope(|scope| {
+                let try_it = |number: u32| {
+                    let holder = Holder { target: number.to_string(), ..me.clone() };
+                    Lease::acquire(&path, &holder).expect("io").ok()
+                };
+                let threads: Vec<_> =
+                    (0..8).map(|number| scope.spawn(move || try_it(number))).collect();
+                threads.into_iter().filter_map(|thread| thread.join().expect("ended")).collect()
+            });
+            assert!(taken.len() <= 1, "{taken:?}");
+        }
+    }
+
+    #[test]
     fn the_lease_of_another_machine_expires() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("lease");
+        let (_folder, path) = lease_path();
         let me = Holder::this_process("train/a");
         let far = Holder { host: "elsewhere".into(), ..me.clone() };
-        assert!(create(&path, &far).expect("created"));
+        made_by(&path, &far);
         assert!(Lease::acquire(&path, &me).expect("io").is_err());
-        let file = OpenOptions::new().append(true).open(&path).expect("opened");
-        file.set_modified(SystemTime::now() - EXPIRY - Duration::from_secs(1)).expect("aged");
+        assert_eq!(is_held(&path).expect("io"), Some(far));
+        age(&path, EXPIRY + Duration::from_secs(1));
+        assert_eq!(is_held(&path).expect("io"), None);
+        assert!(Lease::acquire(&path, &me).expect("io").is_ok());
+    }
+
+    /// Another start of the machine, or another container of its name: its process numbers say nothing.
+    #[test]
+    fn a_process_of_another_boot_is_not_taken_for_gone() {
+        let (_folder, path) = lease_path();
+        let me = Holder::this_process("train/a");
+        let other = Holder { machine: "another-boot".into(), pid: u32::MAX, ..me.clone() };
+        made_by(&path, &other);
+        assert_eq!(Lease::acquire(&path, &me).expect("io").expect_err("held"), other);
+    }
+
+    #[test]
+    fn a_clock_that_is_a_day_off_changes_nothing() {
+        for skew in [-86_400, 0, 86_400] {
+            let (_folder, path) = lease_path();
+            faults::skew(skew);
+            let me = Holder::this_process("train/a");
+            made_by(&path, &Holder { host: "elsewhere".into(), ..me.clone() });
+            assert!(is_held(&path).expect("io").is_some(), "{skew}");
+            assert!(Lease::acquire(&path, &me).expect("io").is_err(), "{skew}");
+            age(&path, EXPIRY + Duration::from_secs(1));
+            assert!(is_held(&path).expect("io").is_none(), "{skew}");
+            assert!(Lease::acquire(&path, &me).expect("io").is_ok(), "{skew}");
+        }
+        faults::skew(0);
+    }
+
+    #[test]
+    fn a_damaged_lease_is_waited_out() {
+        let (_folder, path) = lease_path();
+        let me = Holder::this_process("train/a");
+        made_by(&path, &me);
+        let mut bytes = fs::read(&path).expect("read");
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        fs::write(&path, bytes).expect("flipped");
+        assert_eq!(is_held(&path).expect("io"), Some(Holder::unknown()));
+        age(&path, EXPIRY + Duration::from_secs(1));
         assert!(Lease::acquire(&path, &me).expect("io").is_ok());
     }
 }

@@ -11,23 +11,32 @@
 
 pub mod action;
 pub mod cause;
+pub mod clock;
+#[cfg(test)]
+mod crash_tests;
 pub mod digest;
 pub mod event;
 pub mod exec;
 pub mod executor;
+#[cfg(test)]
+mod faults;
 pub mod file_index;
 pub mod files;
 pub mod gc;
 pub mod graph;
+pub mod holder;
 pub mod key;
 pub mod lease;
 pub mod lock;
 pub mod memory;
+#[cfg(test)]
+mod model_tests;
 pub mod plan;
 pub mod record;
 pub mod resolve;
 pub mod scheduler;
 pub mod store;
+mod sys;
 pub mod verify;
 
 pub use action::{Action, Cost, Input, Kind, OutputSpec, Source};

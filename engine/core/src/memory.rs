@@ -3,7 +3,9 @@
 //! This is what `why` compares against and what `gc` starts from. Losing it loses explanations,
 //! never results.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -52,8 +54,11 @@ pub struct Keys {
 /// The memory of one workspace.
 #[derive(Debug)]
 pub struct Memory {
+    store: Store,
     folder: PathBuf,
     targets: BTreeMap<String, Keys>,
+    /// Names of the snapshots that were there when first asked.
+    snapshots: OnceCell<HashSet<OsString>>,
     /// Targets whose keys are not written yet.
     changed: BTreeSet<String>,
     /// Keys that the last run wanted, made or not: their scratch folders are not garbage.
@@ -65,8 +70,19 @@ impl Memory {
     pub fn load(store: &Store, workspace: &Path) -> Result<Self, FileError> {
         let name = format!("{}\n{}", files::host(), workspace.display());
         let folder = store.state_path().join(&Digest::of(name.as_bytes()).to_hex()[..32]);
+        for (name, magic) in [("targets", TARGETS), ("wanted", WANTED)] {
+            set_aside_if_damaged(store, &folder.join(name), magic)?;
+        }
         let targets = read_targets(&folder)?;
-        Ok(Self { folder, targets, changed: BTreeSet::new(), wanted: BTreeSet::new() })
+        let snapshots = OnceCell::new();
+        Ok(Self {
+            store: store.clone(),
+            folder,
+            targets,
+            snapshots,
+            changed: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+        })
     }
 
     /// The folder in which other state of this workspace lives.
@@ -92,9 +108,30 @@ impl Memory {
         self.read_snapshot(target, self.keys(target)?.previous?)
     }
 
+    /// A damaged one is moved aside, and the next run writes it again.
     fn read_snapshot(&self, target: &str, key: Key) -> Option<Snapshot> {
-        let bytes = files::read_if_present(&self.snapshot_path(target, key)).ok()??;
-        record::decode(&bytes).ok()
+        let path = self.snapshot_path(target, key);
+        let bytes = files::read_if_present(&path).ok()??;
+        let snapshot = record::decode(&bytes);
+        if let Err(damage) = &snapshot {
+            tracing::warn!("`{}`: {damage}; moved aside", path.display());
+            let _ = self.store.set_aside(&path);
+        }
+        snapshot.ok()
+    }
+
+    /// Whether the target is remembered under this key, with what it was made of.
+    #[must_use]
+    pub fn knows(&self, target: &str, key: Key) -> bool {
+        let names = || {
+            let paths = entries(&self.folder.join("snapshots")).unwrap_or_default();
+            paths.iter().filter_map(|path| path.file_name()).map(ToOwned::to_owned).collect()
+        };
+        let has_snapshot = || {
+            let path = self.snapshot_path(target, key);
+            path.file_name().is_some_and(|name| self.snapshots.get_or_init(names).contains(name))
+        };
+        self.keys(target).is_some_and(|keys| keys.current == key) && has_snapshot()
     }
 
     fn snapshot_path(&self, target: &str, key: Key) -> PathBuf {
@@ -105,12 +142,12 @@ impl Memory {
     /// Remembers that `target` is now what `snapshot` says.
     pub fn remember(&mut self, target: &str, snapshot: &Snapshot) -> Result<(), FileError> {
         let before = self.targets.get(target).copied();
+        let path = self.snapshot_path(target, snapshot.key);
+        let bytes = record::encode(snapshot).map_err(std::io::Error::from).at("encode", &path)?;
+        files::write_undurably(&path, &bytes)?;
         if before.is_some_and(|keys| keys.current == snapshot.key) {
             return Ok(());
         }
-        let path = self.snapshot_path(target, snapshot.key);
-        let bytes = record::encode(snapshot).map_err(std::io::Error::from).at("encode", &path)?;
-        files::write(&path, &bytes)?;
         if let Some(old) = before.and_then(|keys| keys.previous).filter(|old| *old != snapshot.key)
         {
             files::remove_all(&self.snapshot_path(target, old))?;
@@ -148,6 +185,21 @@ impl Memory {
     }
 }
 
+/// The files of workspaces that hold keys and cannot be believed.
+pub fn damaged_files(store: &Store) -> Result<Vec<PathBuf>, FileError> {
+    let mut damaged = Vec::new();
+    for folder in entries(&store.state_path())? {
+        for (name, magic) in [("targets", TARGETS), ("wanted", WANTED)] {
+            let path = folder.join(name);
+            let bytes = files::read_if_present(&path)?;
+            if bytes.is_some_and(|bytes| record::unseal(magic, &bytes).is_err()) {
+                damaged.push(path);
+            }
+        }
+    }
+    Ok(damaged)
+}
+
 /// The keys that any workspace's last run wanted, made or not.
 pub fn wanted_keys(store: &Store) -> Result<Vec<Key>, FileError> {
     let mut keys = Vec::new();
@@ -173,6 +225,16 @@ pub fn remembered_keys(store: &Store) -> Result<Vec<Key>, FileError> {
 fn read_targets(folder: &Path) -> Result<BTreeMap<String, Keys>, FileError> {
     let text = read_sealed(&folder.join("targets"), TARGETS)?;
     Ok(text.lines().filter_map(parse_line).collect())
+}
+
+fn set_aside_if_damaged(store: &Store, path: &Path, magic: &str) -> Result<(), FileError> {
+    let Some(bytes) = files::read_if_present(path)? else { return Ok(()) };
+    if let Err(damage) = record::unseal(magic, &bytes) {
+        tracing::warn!("`{}`: {damage}; moved aside, a run remembers anew", path.display());
+        // A question can be answered although the store cannot be written.
+        let _ = store.set_aside(path);
+    }
+    Ok(())
 }
 
 /// The text of a sealed file; none of one that is missing. A damaged one is named and not believed: what it

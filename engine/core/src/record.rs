@@ -45,6 +45,16 @@ pub struct OutputRecord {
     pub keep: bool,
 }
 
+/// That an object is a measurement, beside the results: it stays even if its result is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub digest: Digest,
+    pub bytes: u64,
+    /// What first gave it.
+    pub key: Key,
+    pub output: String,
+}
+
 /// What was observed while running: never part of a key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -105,6 +115,10 @@ pub trait Record: Serialize + DeserializeOwned {
 
 impl Record for ActionResult {
     const MAGIC: &'static str = "mixmake-result 1";
+}
+
+impl Record for Kept {
+    const MAGIC: &'static str = "mixmake-kept 1";
 }
 
 impl Record for Request {

@@ -14,8 +14,10 @@ use crate::digest::{Digest, Key};
 use crate::event::{Event, Progress};
 use crate::exec::{ExecError, Executed, Failure};
 use crate::executor::{Cancel, Ended, Executor, Work};
+use crate::files;
 use crate::graph::ActionId;
-use crate::lease;
+use crate::holder::Holder;
+use crate::lease::{self, Lease};
 use crate::memory::Memory;
 use crate::plan::{Plan, PlanError, State};
 use crate::record::ActionResult;
@@ -25,6 +27,8 @@ use crate::resolve::{Build, Resolved};
 const HELD_POLL: Duration = Duration::from_millis(200);
 /// How much of what is remembered a killed run may lose.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often an action's inputs may be found damaged and made again in one run.
+const MOST_REMADE: usize = 3;
 
 /// How to run; nothing here enters a key.
 #[derive(Debug, Clone)]
@@ -68,6 +72,9 @@ pub fn run(
     observe: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, PlanError> {
     let started = Instant::now();
+    let mark = Holder::this_process("run");
+    // From here on `gc` leaves what this run makes or uses.
+    let _mark = Lease::acquire(&build.store.run_path(&mark), &mark)?;
     let plan = Plan::make(build, memory, selected)?;
     let needed = build.graph.closure(selected);
     let pending = plan.pending();
@@ -85,14 +92,14 @@ pub fn run(
                 scope.spawn(move || perform(&task, executor, cancel, &sender));
             }
         };
-        scheduler.begin(selected)?;
+        scheduler.attempt(|scheduler| scheduler.begin(selected));
         start(&mut scheduler);
         while scheduler.is_busy(cancel) {
-            scheduler.receive(&receiver)?;
-            scheduler.save_now_and_then()?;
+            scheduler.attempt(|scheduler| scheduler.receive(&receiver));
+            scheduler.attempt(Scheduler::save_now_and_then);
             start(&mut scheduler);
         }
-        Ok(scheduler.finish(cancel))
+        scheduler.finish(cancel)
     });
     let outcome = outcome?;
     memory.save()?;
@@ -173,7 +180,11 @@ struct Scheduler<'a> {
     /// Waiting for another run, which makes the result.
     held: BTreeSet<ActionId>,
     saved: Instant,
+    /// How often each action found an input damaged.
+    remade: BTreeMap<ActionId, usize>,
     outcome: RunOutcome,
+    /// Why the run itself cannot go on.
+    broken: Option<PlanError>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -211,7 +222,18 @@ impl<'a> Scheduler<'a> {
             running: HashMap::new(),
             held: BTreeSet::new(),
             saved: Instant::now(),
+            remade: BTreeMap::new(),
+            broken: None,
             outcome: RunOutcome { up_to_date, ..RunOutcome::default() },
+        }
+    }
+
+    /// An error of the engine itself (a full disk, say) ends the run as a failure does: nothing new is
+    /// started, and what runs is finished and kept.
+    fn attempt(&mut self, step: impl FnOnce(&mut Self) -> Result<(), PlanError>) {
+        if let Err(error) = step(self) {
+            tracing::debug!("the run cannot go on: {error}");
+            self.broken.get_or_insert(error);
         }
     }
 
@@ -219,7 +241,7 @@ impl<'a> Scheduler<'a> {
         self.selected = selected.iter().copied().collect();
         for id in self.build.graph.ids() {
             match self.phases[id.0] {
-                Phase::Done => self.remember(id)?,
+                Phase::Done => self.adopt(id)?,
                 Phase::Waiting => self.consider(id)?,
                 _ => {}
             }
@@ -238,11 +260,25 @@ impl<'a> Scheduler<'a> {
     fn remember(&mut self, id: ActionId) -> Result<(), PlanError> {
         let Some(resolved) = self.resolve(id)? else { return Ok(()) };
         let target = &self.build.graph.action(id).target;
-        if self.memory.keys(target).is_none_or(|keys| keys.current != resolved.key) {
+        if !self.memory.knows(target, resolved.key) {
             let snapshot = self.encoding(id, self.build.snapshot(id, &resolved))?;
             self.memory.remember(target, &snapshot)?;
         }
         Ok(())
+    }
+
+    /// Takes an up-to-date result as this run's; one that a `gc` beside has just taken is made again.
+    fn adopt(&mut self, id: ActionId) -> Result<(), PlanError> {
+        let Some(result) = self.results[id.0].clone() else { return Ok(()) };
+        if self.memory.knows(&self.build.graph.action(id).target, result.key)
+            || self.build.store.use_result(&result)?
+        {
+            return self.remember(id);
+        }
+        self.results[id.0] = None;
+        self.phases[id.0] = Phase::Waiting;
+        self.outcome.up_to_date = self.outcome.up_to_date.saturating_sub(1);
+        self.consider(id)
     }
 
     fn encoding<T>(
@@ -265,12 +301,13 @@ impl<'a> Scheduler<'a> {
             return Ok(());
         }
         let Some(resolved) = self.resolve(id)? else { return Ok(()) };
-        let result =
-            if self.forced[id.0] { None } else { self.build.store.result(resolved.key)? };
-        let usable = result.filter(|result| {
-            !self.selected.contains(&id) || self.build.lost_output(result).is_none()
-        });
-        if let Some(result) = usable {
+        let result = self.build.store.result(resolved.key)?;
+        let needs_bytes = self.forced[id.0] || self.selected.contains(&id);
+        let usable =
+            result.filter(|result| !needs_bytes || self.build.lost_output(result).is_none());
+        if let Some(result) = usable
+            && self.build.store.use_result(&result)?
+        {
             return self.cut_off(id, result);
         }
         let lost = self.build.producers_without_bytes(id, &self.results);
@@ -321,7 +358,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn is_stopping(&self) -> bool {
-        !self.outcome.failed.is_empty() && !self.options.keep_going
+        self.broken.is_some() || (!self.outcome.failed.is_empty() && !self.options.keep_going)
     }
 
     /// The next action to start, if there is a slot and a device for it.
@@ -359,7 +396,8 @@ impl<'a> Scheduler<'a> {
         let device = self.take_device(id);
         let work = Work {
             cost: action.cost,
-            force: self.forced[id.0],
+            // An action whose bytes are gone runs without being forced, and once only.
+            force: false,
             device: device.map(|(_, place)| place),
         };
         let running = Running { threads: self.threads(id), device, started: Instant::now() };
@@ -451,6 +489,14 @@ impl<'a> Scheduler<'a> {
 
     /// The process found an input damaged and moved it aside; its maker runs again first.
     fn remake_input(&mut self, id: ActionId, digest: Digest) -> Result<(), PlanError> {
+        let times = self.remade.entry(id).or_default();
+        *times += 1;
+        if *times > MOST_REMADE {
+            let message = format!("object `{digest}` is damaged again each time it is made");
+            let hint = "the disk or memory of this machine may be failing: check them before anything else";
+            self.failed(id, ExecError::Failed(Failure::new(message).hint(hint)));
+            return Ok(());
+        }
         tracing::warn!("object {digest} was damaged; making it again");
         self.phases[id.0] = Phase::Waiting;
         self.consider(id)
@@ -462,6 +508,7 @@ impl<'a> Scheduler<'a> {
             ExecError::Failed(failure) => failure,
             other => Failure::new(other.to_string()),
         };
+        let failure = self.with_earlier_size(id, failure);
         let key =
             self.resolved[id.0].as_ref().map_or(Key::from_bytes([0; 32]), |resolved| resolved.key);
         (self.observe)(Event::ActionFailed {
@@ -474,7 +521,25 @@ impl<'a> Scheduler<'a> {
         self.outcome.failed.push((id, failure));
     }
 
-    fn finish(mut self, cancel: &Cancel) -> RunOutcome {
+    /// On a full disk, what the target took the last time: what it is likely to need.
+    fn with_earlier_size(&self, id: ActionId, mut failure: Failure) -> Failure {
+        let keys = self.memory.keys(&self.build.graph.action(id).target);
+        if let Some(keys) = keys.filter(|_| failure.is_full())
+            && let Ok(Some(result)) = self.build.store.result(keys.current)
+        {
+            let bytes = result.outputs.iter().map(|output| output.bytes).sum();
+            failure.message += &format!("; its last result took {}", files::amount(bytes));
+        }
+        failure
+    }
+
+    fn finish(mut self, cancel: &Cancel) -> Result<RunOutcome, PlanError> {
+        if let Some(broken) = self.broken {
+            // What was done is remembered where that is still possible.
+            let _ = self.memory.save();
+            return Err(broken);
+        }
+
         let undone = |id: &ActionId| {
             matches!(
                 self.phases[id.0],
@@ -484,6 +549,6 @@ impl<'a> Scheduler<'a> {
         self.outcome.not_run = self.build.graph.ids().filter(undone).collect();
         self.outcome.interrupted = cancel.is_set();
         self.outcome.results = self.results;
-        self.outcome
+        Ok(self.outcome)
     }
 }

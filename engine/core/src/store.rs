@@ -8,23 +8,28 @@
 //! objects/ab/<digest>   artifacts, read-only
 //! results/ab/<key>      what an action gave, with its receipt
 //! requests/ab/<key>     all that `exec` needs to run it
+//! kept/ab/<digest>      that an object is a measurement, which is never collected, whatever becomes of its result
 //! leases/<key>          who is running it now
+//! runs/<process>        which runs are under way
 //! work/<key>/           its scratch folder; survives a crash so that it can resume
 //! logs/<key>.log        what it wrote to standard error
 //! damaged/              what was found broken, moved aside
 //! state/                what each workspace remembers, see crate::memory
 //! ```
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::{Digest, Key};
 use crate::files::{self, At, FileError};
-use crate::record::{self, ActionResult, Damaged, Record, Request};
+use crate::holder::Holder;
+use crate::record::{self, ActionResult, Damaged, Kept, Request};
+use crate::sys;
 
 /// Layout version, in the store's `format` file.
-const FORMAT: &str = "mixmake-store 1\n";
+pub(crate) const FORMAT: &str = "mixmake-store 1\n";
 
 /// A store that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,8 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Folders whose names this process has made durable, or found so.
+    settled: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Store {
@@ -56,7 +63,7 @@ impl Store {
             None => files::write(&format, FORMAT.as_bytes())?,
         }
         let root = fs::canonicalize(root).at("open", root)?;
-        Ok(Self { root })
+        Ok(Self { root, settled: Arc::default() })
     }
 
     /// Opens the store at `root`; none where there is none.
@@ -97,6 +104,18 @@ impl Store {
     }
 
     #[must_use]
+    pub fn kept_path(&self, digest: Digest) -> PathBuf {
+        self.sharded("kept", &digest.to_hex())
+    }
+
+    /// The mark of a run under way.
+    #[must_use]
+    pub fn run_path(&self, holder: &Holder) -> PathBuf {
+        let Holder { host, pid, process_start, .. } = holder;
+        self.root.join("runs").join(format!("{host}-{pid}-{process_start}"))
+    }
+
+    #[must_use]
     pub fn work_path(&self, key: Key) -> PathBuf {
         self.root.join("work").join(key.to_hex())
     }
@@ -115,37 +134,64 @@ impl Store {
     /// [`Store::check_object`] before an action uses them, and by `verify`.
     #[must_use]
     pub fn has_object(&self, digest: Digest, bytes: u64) -> bool {
-        fs::metadata(self.object_path(digest)).is_ok_and(|metadata| metadata.len() == bytes)
+        sys::metadata(&self.object_path(digest)).is_ok_and(|metadata| metadata.len() == bytes)
     }
 
     /// Whether the object is there and whole, read through to its last byte; a damaged one is moved aside, so that
     /// the next plan sees it missing and rebuilds it.
     pub fn check_object(&self, digest: Digest) -> Result<bool, FileError> {
         let path = self.object_path(digest);
-        let found = match Digest::of_file(&path) {
+        let found = match sys::digest(&path) {
             Ok((found, _)) => found,
             // Another action that reads it was first to find it damaged.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error).at("read", &path),
         };
         if found != digest {
+            tracing::warn!("`{}`: its bytes have digest {found}; moved aside", path.display());
             self.set_aside(&path)?;
         }
         Ok(found == digest)
     }
 
-    /// Takes a finished file into the store, under the digest of its bytes.
-    pub fn insert(&self, file: &Path) -> Result<(Digest, u64), FileError> {
-        let (digest, bytes) = Digest::of_file(file).at("read", file)?;
-        let object = self.object_path(digest);
-        if self.has_object(digest, bytes) {
-            files::remove_all(file)?;
-            return Ok((digest, bytes));
+    /// An object's bytes, all of them checked; none of one that is gone or damaged, which is then moved aside.
+    pub fn read_object(&self, digest: Digest) -> Result<Option<Vec<u8>>, FileError> {
+        let path = self.object_path(digest);
+        let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
+        if Digest::of(&bytes) == digest {
+            return Ok(Some(bytes));
         }
-        File::open(file).and_then(|open| open.sync_all()).at("sync", file)?;
-        fs::set_permissions(file, Permissions::from_mode(0o444)).at("make read-only", file)?;
+        tracing::warn!("`{}` is damaged; moved aside, its action will run again", path.display());
+        self.set_aside(&path)?;
+        Ok(None)
+    }
+
+    /// Takes a finished file into the store, under the digest of its bytes. One that is there already is
+    /// replaced: its bytes might be damaged, these are not.
+    pub fn insert(&self, file: &Path) -> Result<(Digest, u64), FileError> {
+        let (digest, bytes) = sys::digest(file).at("read", file)?;
+        let object = self.object_path(digest);
+        fs::File::open(file).and_then(|open| sys::sync(&open, file)).at("sync", file)?;
+        sys::make_read_only(file).at("make read-only", file)?;
+        // However old the action made it look: `gc` goes by this.
+        sys::touch(file).at("touch", file)?;
         files::move_into(file, &object)?;
+        self.settle(&object)?;
         Ok((digest, bytes))
+    }
+
+    /// Makes the folders of a file of the store durable, once a process: whoever made them may have died
+    /// before that.
+    fn settle(&self, path: &Path) -> Result<(), FileError> {
+        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+            if settled().contains(folder) {
+                break;
+            }
+            files::sync_folder_of(folder)?;
+            settled().insert(folder.to_owned());
+        }
+        Ok(())
     }
 
     /// The result under `key`; a damaged one is moved aside and reported as absent.
@@ -181,16 +227,38 @@ impl Store {
         }
     }
 
+    /// Writes a result; the last step of an action, after which it counts as done.
     pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
-        self.put(&self.result_path(result.key), result)
+        for output in result.outputs.iter().filter(|output| output.keep) {
+            let (key, name) = (result.key, output.name.clone());
+            let kept = Kept { digest: output.digest, bytes: output.bytes, key, output: name };
+            let path = self.kept_path(output.digest);
+            files::write(&path, &record::encode(&kept)?)?;
+            self.settle(&path)?;
+        }
+        let path = self.result_path(result.key);
+        files::write(&path, &record::encode(result)?)?;
+        Ok(self.settle(&path)?)
     }
 
+    /// Writes a request, which whoever needs it after a power cut writes again.
     pub fn put_request(&self, request: &Request) -> Result<(), StoreError> {
-        self.put(&self.request_path(request.key), request)
+        let bytes = record::encode(request)?;
+        Ok(files::write_undurably(&self.request_path(request.key), &bytes)?)
     }
 
-    fn put<R: Record>(&self, path: &Path, record: &R) -> Result<(), StoreError> {
-        Ok(files::write(path, &record::encode(record)?)?)
+    /// Says that a result and what is there of its objects are in use, so that a `gc` beside leaves them; false if
+    /// the result is gone.
+    pub fn use_result(&self, result: &ActionResult) -> Result<bool, FileError> {
+        for output in &result.outputs {
+            self.use_object(output.digest)?;
+        }
+        touch(&self.result_path(result.key))
+    }
+
+    /// As [`Store::use_result`], of one object.
+    pub fn use_object(&self, digest: Digest) -> Result<bool, FileError> {
+        touch(&self.object_path(digest))
     }
 
     /// Every file name below `kind/`, sorted, with its path.
@@ -223,17 +291,30 @@ impl Store {
     }
 }
 
+/// False if there is no such file.
+fn touch(path: &Path) -> Result<bool, FileError> {
+    match sys::touch(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        // Another user's file, which a `gc` of ours cannot take either.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(true),
+        Err(error) => Err(error).at("touch", path),
+    }
+}
+
 /// Paths in a folder; none if it does not exist.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let reader = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.at("list", folder)?,
-    };
-    reader.map(|entry| Ok(entry.at("list", folder)?.path())).collect()
+    match sys::list(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.at("list", folder),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::record::Receipt;
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use mixmake_core::exec::Failure;
+use mixmake_core::{Digest, Store};
 use mixmake_data::mixture::Mixture;
 use mixmake_fit::{autoscale, ddo};
 use serde::de::DeserializeOwned;
@@ -141,6 +142,15 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let fail = |what: String| Failure::new(format!("cannot read `{}`: {what}", path.display()));
     let bytes = fs::read(path).map_err(|error| fail(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
+}
+
+/// Reads a JSON artifact from the store, after every byte of it was checked.
+pub fn read_object<T: DeserializeOwned>(store: &Store, digest: Digest) -> Result<T, Failure> {
+    let path = store.object_path(digest);
+    let fail = |what: String| Failure::new(format!("cannot read `{}`: {what}", path.display()));
+    let bytes = store.read_object(digest).map_err(|error| fail(error.to_string()))?;
+    let gone = || fail("it is gone or was damaged".into()).hint("`mixmake run` makes it again");
+    serde_json::from_slice(&bytes.ok_or_else(gone)?).map_err(|error| fail(error.to_string()))
 }
 
 /// Writes a JSON artifact: indented, since people read these too.

@@ -120,7 +120,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::File(error) => error.into(),
             StoreError::Format { .. } => Self::internal(error.to_string())
-                .hint("use another `--store`, or the version of mixmake that wrote this one"),
+                .hint("use another `--store`, or the version of mixmake that wrote this one; if it was damaged, make its only line `mixmake-store 1` again"),
             StoreError::Encode(_) => Self::internal(error.to_string()),
         }
     }
@@ -129,16 +129,16 @@ impl From<StoreError> for Error {
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         let hint = match error.source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Some(
-                "free some space (`mixmake gc --dry-run` says what may go) and run again: what is built is kept",
-            ),
+            _ if error.is_full() => Some(mixmake_core::exec::FULL_HINT),
             std::io::ErrorKind::PermissionDenied => Some("check who owns it and its permissions"),
             std::io::ErrorKind::ReadOnlyFilesystem => {
                 Some("choose a store that can be written with `--store DIR`")
             }
             _ => None,
         };
-        Self { hint: hint.map(ToOwned::to_owned), ..Self::internal(error.to_string()) }
+        // A full disk ends a run as a failed action does, wherever it is met first.
+        let exit = if error.is_full() { Exit::ActionFailed } else { Exit::Internal };
+        Self { hint: hint.map(ToOwned::to_owned), ..Self::new(exit, error.to_string()) }
     }
 }
 

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 
 use mixmake_core::exec::{ExecError, execute};
-use mixmake_core::executor::{Cancel, ChildMessage};
+use mixmake_core::executor::{Cancel, ChildMessage, PARENT};
 use mixmake_core::record::{self, Request};
 use mixmake_core::{Key, Store};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::run::VERSION;
 use crate::cli::{Exec, Global};
@@ -22,8 +22,7 @@ const TRAINER: &str = "mixmake-trainer";
 
 pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
     let key: Key = args.key.parse().map_err(|error| Error::usage(format!("{error}")))?;
-    // A killed `run` must not leave trainings behind that nobody waits for.
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    die_with_parent()?;
     let store = existing_store(global, None)?;
     if stages.train.is_none() && is_training(&store, key) {
         become_trainer();
@@ -51,6 +50,19 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
     let success = matches!(message, ChildMessage::Done { .. });
     send(&message);
     Ok(if success { Exit::Success } else { Exit::ActionFailed })
+}
+
+/// A killed `run` must not leave trainings behind that nobody waits for; nor may it have been killed before this.
+fn die_with_parent() -> Result<()> {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let parent = std::env::var(PARENT).ok().and_then(|parent| parent.parse().ok());
+    let present = getppid().map(|parent| parent.as_raw_nonzero().get());
+    match parent {
+        Some(parent) if present != Some(parent) => {
+            Err(Error::internal("the run that started this action has ended"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn send(message: &ChildMessage) {

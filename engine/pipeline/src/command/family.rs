@@ -86,7 +86,7 @@ impl Family {
             let Some(record) = result.and_then(|result| result.output(self.output)) else {
                 continue;
             };
-            let artifact = artifact::read(&workspace.store.object_path(record.digest))?;
+            let artifact = artifact::read_object(&workspace.store, record.digest)?;
             artifacts.push((format!("{}/{name}", self.name), artifact));
         }
         Ok(Shown { names: DomainNames::of(&workspace, &plan.results), artifacts })

@@ -128,7 +128,7 @@ pub fn all(store: &Store) -> Result<Vec<Entry>> {
         let Some(output) = result.output(TABLE) else { continue };
         entries.push(Entry {
             key,
-            table: artifact::read(&store.object_path(output.digest))?,
+            table: artifact::read_object(store, output.digest)?,
             imported_unix_seconds: result.receipt.started_unix_seconds,
         });
     }

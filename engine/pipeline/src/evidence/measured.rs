@@ -64,7 +64,7 @@ fn results(store: &Store, kind: &str) -> Result<Vec<ActionResult>> {
 #[must_use]
 pub fn read(store: &Store, result: &ActionResult) -> Option<Losses> {
     let output = result.output(train::LOSSES)?;
-    artifact::read(&store.object_path(output.digest)).ok()
+    artifact::read_object(store, output.digest).ok()
 }
 
 /// What a key was asked for, where it is still remembered.
@@ -86,7 +86,7 @@ pub fn names(store: &Store, mut known: DomainNames) -> Result<DomainNames> {
         for split in [shards::TRAIN, shards::HELD_OUT] {
             let output = result.output(split.facts);
             let facts = output.and_then(|output| {
-                artifact::read::<artifact::ShardFacts>(&store.object_path(output.digest)).ok()
+                artifact::read_object::<artifact::ShardFacts>(store, output.digest).ok()
             });
             digests.extend(facts.map(|facts| facts.bin));
         }

@@ -67,7 +67,7 @@ fn asked(
         .map(|input| {
             let Source::Output(shard, output) = &input.source else { return None };
             let record = results[shard.0].as_ref()?.output(output)?;
-            let facts = artifact::read(&store.object_path(record.digest)).ok()?;
+            let facts = artifact::read_object(store, record.digest).ok()?;
             let number = |name: &str| input.attributes.get(name).and_then(Value::as_f64);
             let (weight, factor) = (number("weight")?, number("factor").unwrap_or(1.0));
             Some(Asked { facts, weight, factor })

@@ -75,5 +75,5 @@ impl DomainNames {
 #[must_use]
 pub fn facts(workspace: &Workspace, result: &ActionResult, split: Split) -> Option<ShardFacts> {
     let record = result.output(split.facts)?;
-    artifact::read(&workspace.store.object_path(record.digest)).ok()
+    artifact::read_object(&workspace.store, record.digest).ok()
 }
