@@ -1,11 +1,12 @@
-//! Laws of data mixtures: power-law fits, DDO, AutoScale and equal-perplexity comparisons, in pure `f64`.
+//! Laws of data mixtures: fits, optima and their uncertainty, DDO, AutoScale and equal-perplexity comparisons, in pure `f64`.
 //!
 //! This crate does no IO, reads no clock and draws no unseeded number; it does not know where
-//! losses come from, what a domain is called or how a mixture is trained. The same input gives
-//! the same bits whatever the number of cores, because nothing here runs in parallel.
+//! losses come from or how a mixture is trained. The same input gives the same bits whatever the
+//! number of cores, because what runs in parallel is collected in order.
 //!
-//! Domains are positions, [`Domain`]; errors and notes speak of `domain 3` until the caller
-//! names them ([`FitError::with_names`], [`ddo::DdoFit::in_words`]).
+//! [`mixing`] takes tables of named domains under any law. In [`ddo`] and [`autoscale`] domains are
+//! positions, [`Domain`]; their errors and notes speak of `domain 3` until the caller names them
+//! ([`FitError::with_names`], [`ddo::DdoFit::in_words`]).
 //!
 //! | what | formula | where | source |
 //! |---|---|---|---|
@@ -16,6 +17,7 @@
 //! | AutoScale, stepping | `N3_j = N2_j^2 / N1_j` | [`autoscale`] | AutoScale, Algorithm 2 |
 //! | AutoScale, continuous | `N_j(t) = N1_j (N2_j / N1_j)^t`, `sum_j N_j(t) = target` | [`autoscale`] | AutoScale, Theorem 1 |
 //! | shifted law | the same with `M_j = N0_j + N_j`, `N0_j = a_j n0_j` | [`autoscale`] | stationarity of DDO's law |
+//! | laws of mixtures and scales | see [`mixing::LawName::formula`] | [`mixing`] | [`mixing::LawName::source`] |
 //! | steps saved | `1 - steps_ours / steps_baseline` at equal perplexity | [`curves`] | AutoScale, section 5 |
 //! | perplexity | `exp(mean token cross-entropy)` | [`curves`] | |
 #![forbid(unsafe_code)]

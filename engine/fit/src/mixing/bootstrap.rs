@@ -17,7 +17,7 @@ use super::options::{FitOptions, LawName, Point};
 use super::result::{Interval, LawFit};
 use super::surrogate::{Aim, Surrogate};
 use super::targets::{Setup, Target};
-use crate::numeric::levenberg;
+use crate::numeric::levenberg::{self, Effort};
 use crate::numeric::matrix;
 use crate::numeric::statistics::{quantile, sorted};
 use crate::random::Stream;
@@ -362,7 +362,12 @@ impl<'a> Resampler<'a> {
         let fitted = &self.fit.targets[index];
         let model = Model::new(&fitted.form, design.smallest());
         let problem = Squares { design, model: &model, huber: self.options.huber };
-        let end = levenberg::descend(&problem, &problem.limits(), &fitted.inner, 60);
+        let end = levenberg::descend(
+            &problem,
+            &problem.limits(),
+            &fitted.inner,
+            Effort { steps: 60, fall: 1e-10 },
+        );
         end.cost.is_finite().then_some(end.at)
     }
 

@@ -22,8 +22,6 @@ pub enum Reason {
     Undetermined { parameters: Vec<String> },
     /// More of a domain does not lower the loss, or not ever more slowly, as the law needs.
     NotConvexDecreasing { domain: String },
-    /// A scale is to have a term but does not take three different values.
-    ScaleNotVaried { what: String, values: usize },
     /// The law needs the validation domain's own share, and no training domain has its name.
     NoOwnDomain { validation: String },
     /// No start of the search ended at finite parameters.
@@ -54,10 +52,6 @@ impl fmt::Display for Reason {
             Self::NotConvexDecreasing { domain } => write!(
                 f,
                 "more of `{domain}` does not lower the loss ever more slowly, which the law says it must"
-            ),
-            Self::ScaleNotVaried { what, values } => write!(
-                f,
-                "the term in {what} needs three or more different values and the rows have {values}"
             ),
             Self::NoOwnDomain { validation } => {
                 write!(

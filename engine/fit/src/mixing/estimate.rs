@@ -10,7 +10,7 @@ use super::options::{FitOptions, LawName, Over};
 use super::result::{FittedPoint, LawFit, Note, Parameter, TargetFit};
 use super::targets::{Setup, Target};
 use super::trees;
-use crate::numeric::levenberg::{self, End, LeastSquares, Limits};
+use crate::numeric::levenberg::{self, Effort, End, LeastSquares, Limits};
 use crate::random::Stream;
 
 /// Fits a law to every target.
@@ -206,11 +206,6 @@ impl Squares<'_> {
 }
 
 impl LeastSquares for Squares<'_> {
-    fn cost(&self, at: &[f64]) -> f64 {
-        let rows = self.design.inputs().zip(&self.design.y).zip(&self.design.weight);
-        rows.map(|((x, y), w)| w * self.loss(self.model.value(at, &x) - y).0).sum()
-    }
-
     fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64 {
         let n = at.len();
         jj.fill(0.0);
@@ -232,42 +227,101 @@ impl LeastSquares for Squares<'_> {
     }
 }
 
-/// Linearisations that every start gets, and that the best ones get after.
+/// Steps that every start gets on all rows or on a sample, that the best ones get after, and that the best gets at last.
 const FIRST: usize = 15;
+const SAMPLED: usize = 30;
 const MOST: usize = 400;
+/// Relative fall of the cost at which all but the last descent end.
+const ROUGH: f64 = 1e-9;
+/// Rows per parameter that a sample has, and that a table must have for one.
+const SAMPLE: usize = 16;
+const SAMPLED_ABOVE: usize = 3 * SAMPLE;
 
 /// The best end over all starts and how many of the finished ones agree with it.
 ///
-/// Every start descends a little; only the better third goes on to the end.
+/// Every start descends a little, on every k-th row where there are many; only the better third goes on, and of those that
+/// ended together only the first. The best ends are taken to the last bits.
 pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End, usize)> {
-    let limits = problem.limits();
-    let first = |index: usize| {
-        let mut stream = Stream::new(options.seed, index as u64);
-        let start = problem.model.start(problem.design, index, &mut stream);
-        levenberg::descend(problem, &limits, &start, FIRST)
+    let parameters = problem.model.slots.len();
+    let stride = match problem.design.len() / parameters.max(1) {
+        many if many >= SAMPLED_ABOVE => many / SAMPLE,
+        _ => 1,
     };
-    let mut ends: Vec<(usize, End)> = (0..options.starts.max(1))
-        .into_par_iter()
-        .map(|index| (index, first(index)))
-        .filter(|(_, end)| end.cost.is_finite())
-        .collect();
+    let sample = (stride > 1).then(|| problem.design.every(stride));
+    let rough = Squares { design: sample.as_ref().unwrap_or(problem.design), ..*problem };
+    let mut ends = screen(&rough, problem.design, options, stride > 1);
     ends.sort_by(|p, q| p.1.cost.total_cmp(&q.1.cost).then(p.0.cmp(&q.0)));
     ends.truncate((options.starts / 3).max(4));
-    let finished: Vec<End> = ends
-        .into_par_iter()
-        .map(|(_, end)| levenberg::resume(problem, &limits, end, MOST))
+    let (leaders, followers) = lead(ends.into_iter().map(|(_, end)| end).collect());
+    let limits = problem.limits();
+    let go_on =
+        |end: End| levenberg::resume(problem, &limits, end, Effort { steps: MOST, fall: ROUGH });
+    let finished: Vec<End> = leaders.into_par_iter().map(go_on).collect();
+    let least = finished.iter().map(|end| end.cost).fold(f64::INFINITY, f64::min);
+    let near = |cost: f64| cost <= least * (1.0 + 1e-5) + negligible(problem);
+    let agreeing: usize =
+        finished.iter().zip(&followers).filter(|(end, _)| near(end.cost)).map(|(_, n)| n).sum();
+    let polished: Vec<End> = finished
+        .into_iter()
+        .filter(|end| near(end.cost))
+        .take(3)
+        .map(|end| levenberg::resume(problem, &limits, end, Effort::full(MOST)))
         .collect();
-    choose(problem, finished)
+    choose(problem, polished).map(|end| (end, agreeing))
+}
+
+/// A short descent of every start, numbered.
+fn screen(
+    problem: &Squares<'_>,
+    whole: &Design,
+    options: &FitOptions,
+    sampled: bool,
+) -> Vec<(usize, End)> {
+    let limits = problem.limits();
+    let effort = Effort { steps: if sampled { SAMPLED } else { FIRST }, fall: ROUGH };
+    let descend = |index: usize| {
+        let mut stream = Stream::new(options.seed, index as u64);
+        let start = problem.model.start(whole, index, &mut stream);
+        (index, levenberg::descend(problem, &limits, &start, effort))
+    };
+    let ends = (0..options.starts.max(1)).into_par_iter().map(descend);
+    ends.filter(|(_, end)| end.cost.is_finite()).collect()
+}
+
+/// Of converged ends with the same cost and parameters only the first, each with how many it stands for.
+fn lead(ends: Vec<End>) -> (Vec<End>, Vec<usize>) {
+    let mut leaders: Vec<End> = Vec::new();
+    let mut followers: Vec<usize> = Vec::new();
+    for end in ends {
+        let same = |leader: &End| {
+            let apart = |(p, q): (&f64, &f64)| (p - q).abs() > 1e-2 * (1.0 + q.abs());
+            end.converged
+                && leader.converged
+                && end.cost <= leader.cost * (1.0 + 1e-6)
+                && !end.at.iter().zip(&leader.at).any(apart)
+        };
+        match leaders.iter().position(same) {
+            Some(place) => followers[place] += 1,
+            None => {
+                leaders.push(end);
+                followers.push(1);
+            }
+        }
+    }
+    (leaders, followers)
+}
+
+/// A cost of rounding alone.
+fn negligible(problem: &Squares<'_>) -> f64 {
+    let rows = problem.design.y.iter().zip(&problem.design.weight);
+    1e-26 * rows.map(|(y, w)| w * y * y).sum::<f64>()
 }
 
 /// The least cost; of costs equal to rounding the first.
-fn choose(problem: &Squares<'_>, ends: Vec<End>) -> Option<(End, usize)> {
-    let scale: f64 =
-        problem.design.y.iter().zip(&problem.design.weight).map(|(y, w)| w * y * y).sum();
+fn choose(problem: &Squares<'_>, ends: Vec<End>) -> Option<End> {
     let least = ends.iter().map(|end| end.cost).fold(f64::INFINITY, f64::min);
-    let agrees = |end: &End| end.cost <= least * (1.0 + 1e-6) + 1e-26 * scale;
-    let agreeing = ends.iter().filter(|end| agrees(end)).count();
-    ends.into_iter().find(agrees).map(|end| (end, agreeing))
+    let slack = negligible(problem);
+    ends.into_iter().find(|end| end.cost <= least * (1.0 + 1e-9) + slack)
 }
 
 /// The inner parameters that [`fit`] starts every target from, for benchmarks that give the same to another solver.

@@ -237,7 +237,7 @@ fn parameters(observations: &Observations, model: &Model, vector: &[f64]) -> Vec
 }
 
 /// Change of the relative loss between a fifth of the reference amount and three times it below which there is none.
-const NO_EFFECT: f64 = 1e-7;
+const NO_EFFECT: f64 = 1e-5;
 
 /// DDO's law says that more of every domain helps ever more slowly: where the search ends with a domain of no effect, more of
 /// it does not help.

@@ -9,8 +9,6 @@ use super::matrix;
 
 /// A sum of squares of few parameters.
 pub(crate) trait LeastSquares {
-    /// Half the sum of squares.
-    fn cost(&self, at: &[f64]) -> f64;
     /// Half the sum of squares; the lower triangle of `J'J` and `J'r`, which are overwritten.
     fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64;
 }
@@ -42,22 +40,37 @@ impl Limits {
     }
 }
 
-/// Relative fall of the cost, and step relative to the parameters, below which a descent has converged.
-const FALL: f64 = 1e-15;
+/// When a descent ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Most steps tried.
+    pub(crate) steps: usize,
+    /// Relative fall of the cost that counts as none; two such in turn end it.
+    pub(crate) fall: f64,
+}
+
+impl Effort {
+    /// To the last bits.
+    pub(crate) fn full(steps: usize) -> Self {
+        Self { steps, fall: 1e-15 }
+    }
+}
+
+/// Step relative to the parameters that counts as none.
 const STEP: f64 = 1e-10;
 
-/// Descends from `start` in at most `iterations` linearisations.
+/// Descends from `start`.
 pub(crate) fn descend(
     problem: &impl LeastSquares,
     limits: &Limits,
     start: &[f64],
-    iterations: usize,
+    effort: Effort,
 ) -> End {
     resume(
         problem,
         limits,
         End { at: start.to_vec(), cost: f64::NAN, damping: 1e-3, converged: false },
-        iterations,
+        effort,
     )
 }
 
@@ -66,39 +79,36 @@ pub(crate) fn resume(
     problem: &impl LeastSquares,
     limits: &Limits,
     end: End,
-    iterations: usize,
+    effort: Effort,
 ) -> End {
     let n = end.at.len();
     let End { mut at, mut damping, .. } = end;
     limits.clamp(&mut at);
-    let (mut jj, mut jr) = (vec![0.0; n * n], vec![0.0; n]);
-    let mut cost = problem.normal(&at, &mut jj, &mut jr);
+    let mut here = Normal::new(n);
+    let mut there = Normal::new(n);
+    let mut cost = problem.normal(&at, &mut here.jj, &mut here.jr);
     let (mut growth, mut small) = (2.0, 0);
     let mut trial = Trial::new(n);
-    for _ in 0..iterations {
-        let Some(foretold) = trial.step(&at, &jj, &jr, damping, limits) else {
-            damping *= growth;
-            growth *= 2.0;
-            if damping > 1e12 {
-                return End { at, cost, damping, converged: true };
-            }
-            continue;
+    for _ in 0..effort.steps {
+        let foretold = trial.step(&at, &here.jj, &here.jr, damping, limits);
+        let still = foretold.is_some() && trial.length(&at) < STEP;
+        // Most steps are taken, so the next normal equations come with the cost.
+        let next = match foretold {
+            Some(_) => problem.normal(&trial.next, &mut there.jj, &mut there.jr),
+            None => f64::INFINITY,
         };
-        let still = trial.length(&at) < STEP;
-        let next = problem.cost(&trial.next);
-        let gain = (cost - next) / foretold.max(f64::MIN_POSITIVE);
+        let foretold = foretold.unwrap_or(f64::INFINITY);
         if next < cost {
-            small = if cost - next <= FALL.max(1e-9 * f64::from(u8::from(still))) * cost {
-                small + 1
-            } else {
-                0
-            };
+            let gain = (cost - next) / foretold.max(f64::MIN_POSITIVE);
+            let none = cost - next <= effort.fall * cost || (still && cost - next <= 1e-9 * cost);
+            small = if none { small + 1 } else { 0 };
             std::mem::swap(&mut at, &mut trial.next);
-            cost = problem.normal(&at, &mut jj, &mut jr);
+            std::mem::swap(&mut here, &mut there);
+            cost = next;
             damping = (damping * (1.0 - (2.0 * gain - 1.0).powi(3)).max(0.1)).max(1e-14);
             growth = 2.0;
         } else {
-            let hopeless = (0.0..=FALL * cost).contains(&foretold);
+            let hopeless = (0.0..=effort.fall * cost).contains(&foretold);
             small = if still || hopeless { 2 } else { small };
             damping *= growth;
             growth *= 2.0;
@@ -108,6 +118,18 @@ pub(crate) fn resume(
         }
     }
     End { at, cost, damping, converged: false }
+}
+
+/// Normal equations at a point.
+struct Normal {
+    jj: Vec<f64>,
+    jr: Vec<f64>,
+}
+
+impl Normal {
+    fn new(n: usize) -> Self {
+        Self { jj: vec![0.0; n * n], jr: vec![0.0; n] }
+    }
 }
 
 /// Buffers of one step.
@@ -228,11 +250,8 @@ mod tests {
     struct Valley;
 
     impl LeastSquares for Valley {
-        fn cost(&self, at: &[f64]) -> f64 {
-            0.5 * (100.0 * (at[1] - at[0] * at[0]).powi(2) + (1.0 - at[0]).powi(2))
-        }
-
         fn normal(&self, at: &[f64], jj: &mut [f64], jr: &mut [f64]) -> f64 {
+            let cost = 0.5 * (100.0 * (at[1] - at[0] * at[0]).powi(2) + (1.0 - at[0]).powi(2));
             let rows = [
                 ([-20.0 * at[0], 10.0], 10.0 * (at[1] - at[0] * at[0])),
                 ([-1.0, 0.0], 1.0 - at[0]),
@@ -245,7 +264,7 @@ mod tests {
                     (0..=i).for_each(|k| jj[i * 2 + k] += j[i] * j[k]);
                 }
             }
-            self.cost(at)
+            cost
         }
     }
 
@@ -253,10 +272,10 @@ mod tests {
     fn the_valley_ends_at_its_minimum_or_at_the_bound() {
         let reach = vec![f64::INFINITY; 2];
         let open = Limits { lower: vec![-5.0; 2], upper: vec![5.0; 2], reach: reach.clone() };
-        let end = descend(&Valley, &open, &[-1.2, 1.0], 200);
+        let end = descend(&Valley, &open, &[-1.2, 1.0], Effort::full(200));
         assert!(end.converged && (end.at[0] - 1.0).abs() < 1e-8 && (end.at[1] - 1.0).abs() < 1e-8);
         let cut = Limits { lower: vec![-5.0; 2], upper: vec![0.5, 5.0], reach };
-        let end = descend(&Valley, &cut, &[-1.2, 1.0], 200);
+        let end = descend(&Valley, &cut, &[-1.2, 1.0], Effort::full(200));
         assert!(end.converged && end.at[0] == 0.5 && (end.at[1] - 0.25).abs() < 1e-8, "{end:?}");
     }
 }

@@ -10,7 +10,7 @@ use mixmake_fit::mixing::{
 /// Order of the published lists.
 const DOMAINS: [&str; 7] =
     ["common-crawl", "github", "books", "wikipedia", "c4", "stackexchange", "arxiv"];
-const A: [f64; 7] = [
+pub const A: [f64; 7] = [
     2.6658731959,
     6.6161755919,
     2.6736027595,
@@ -19,7 +19,7 @@ const A: [f64; 7] = [
     2.8899578930,
     3.3191739234,
 ];
-const B: [f64; 7] = [
+pub const B: [f64; 7] = [
     1.2492023890,
     1.4360012484,
     1.5362602612,

@@ -195,6 +195,16 @@ impl Design {
         (0..self.len()).map(|row| self.input(row))
     }
 
+    /// Every k-th row.
+    pub(crate) fn every(&self, k: usize) -> Self {
+        let mut sample = Self::new(self.domains);
+        for row in (0..self.len()).step_by(k) {
+            let x = self.input(row);
+            sample.push(x.h, x.tokens, x.ln_size.exp(), self.y[row], self.weight[row]);
+        }
+        sample
+    }
+
     /// All weights, row by row.
     pub(crate) fn weights(&self) -> &[f64] {
         &self.h
