@@ -4,9 +4,11 @@
 
 mod bpe;
 mod encode;
+mod fast;
 mod spec;
 mod tokenize;
 
 pub use bpe::{END_OF_TEXT, train_bpe};
+pub use encode::{Encoded, EncodedText, Encoder};
 pub use spec::{BpeSpec, ShardFiles, ShardSpec, ShardStats};
-pub use tokenize::tokenize;
+pub use tokenize::{tokenize, tokenize_with};

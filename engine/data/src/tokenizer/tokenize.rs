@@ -1,4 +1,4 @@
-//! A samples file to a shard: encoded on all threads, written in the samples' order.
+//! A samples file to a shard: encoded on all threads, written in the samples' order while the next are encoded.
 
 use std::path::Path;
 
@@ -11,7 +11,10 @@ use crate::progress::Meter;
 use crate::samples::{self, SampleBatch, SamplesReader};
 use crate::{DataError, Progress, Work};
 
-/// Writes one document (which is one sequence) a sample, in order. Memory holds one batch of samples. What a literal
+/// Samples that one task encodes: enough to make a task worth its start, few enough to keep all threads busy.
+const CHUNK: usize = 256;
+
+/// Writes one document (which is one sequence) a sample, in order. Memory holds two batches of samples. What a literal
 /// special token in a text becomes is said in `encode`: its characters' ordinary tokens.
 ///
 /// Errors: a file that cannot be read or written, a tokenizer without the end-of-text token asked for, or
@@ -23,9 +26,18 @@ pub fn tokenize(
     out: &ShardFiles,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ShardStats, DataError> {
-    let encoder = Encoder::load(tokenizer_json, spec)?;
+    tokenize_with(samples, &Encoder::load(tokenizer_json, spec)?, out, progress)
+}
+
+/// As [`tokenize`], with a tokenizer that is loaded already: its caches serve several shards.
+pub fn tokenize_with(
+    samples: &Path,
+    encoder: &Encoder,
+    out: &ShardFiles,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ShardStats, DataError> {
     let meter = Meter::new(samples::count(samples)?, Work::Samples);
-    meter.watch(progress, || run(samples, &encoder, out, &meter))
+    meter.watch(progress, || run(samples, encoder, out, &meter))
 }
 
 fn run(
@@ -35,28 +47,25 @@ fn run(
     meter: &Meter,
 ) -> Result<ShardStats, DataError> {
     let mut reader = SamplesReader::open(samples)?;
-    let mut shard = ShardWriter::create_at(&out.bin, &out.idx, encoder.vocabulary)?;
-    let mut sidecar = SidecarWriter::create(&out.sidecar)?;
-    let mut stats = ShardStats { vocabulary: encoder.vocabulary, ..Default::default() };
+    let mut output = Output::create(encoder, out)?;
+    // Each batch is written while the next one is encoded.
+    let mut written = Ok(());
+    let mut ready: Option<(SampleBatch, Vec<Encoded>)> = None;
     while let Some(batch) = reader.next_batch() {
+        written?;
         let batch = batch?;
-        for (sample, encoded) in batch.iter().zip(encode(&batch, encoder, meter)?) {
-            shard.push_document(&encoded.tokens)?;
-            sidecar.push(sample.source, sample.row, sample.start)?;
-            count(&mut stats, &encoded);
-        }
+        let encoded;
+        (encoded, written) = rayon::join(
+            || encode(&batch, encoder, meter),
+            || ready.take().map_or(Ok(()), |(batch, encoded)| output.write(&batch, &encoded)),
+        );
+        ready = Some((batch, encoded?));
     }
-    shard.finish()?;
-    sidecar.finish(SidecarHeader {
-        tokenizer: encoder.digest.clone(),
-        vocabulary: encoder.vocabulary,
-        documents: stats.documents,
-        tokens: stats.tokens,
-        chars: stats.chars,
-        end_of_text: encoder.end_of_text(),
-        ..Default::default()
-    })?;
-    Ok(stats)
+    written?;
+    if let Some((batch, encoded)) = ready {
+        output.write(&batch, &encoded)?;
+    }
+    output.finish(encoder)
 }
 
 fn encode(
@@ -64,18 +73,63 @@ fn encode(
     encoder: &Encoder,
     meter: &Meter,
 ) -> Result<Vec<Encoded>, DataError> {
-    let encode = |text: &&str| {
-        let encoded = encoder.encode(text);
-        meter.add(1);
+    let encode = |texts: &[&str]| {
+        let encoded = encoder.encode(texts);
+        meter.add(texts.len() as u64);
         encoded
     };
-    batch.texts().par_iter().map(encode).collect()
+    batch.texts().par_chunks(CHUNK).map(encode).collect()
 }
 
-fn count(stats: &mut ShardStats, encoded: &Encoded) {
-    stats.documents += 1;
-    stats.tokens += encoded.tokens.len() as u64;
-    stats.chars += encoded.chars;
-    stats.longest = stats.longest.max(encoded.tokens.len() as u64);
-    stats.truncated += u64::from(encoded.truncated);
+/// A shard being written, and what is counted on the way.
+struct Output {
+    shard: ShardWriter,
+    sidecar: SidecarWriter,
+    stats: ShardStats,
+}
+
+impl Output {
+    fn create(encoder: &Encoder, out: &ShardFiles) -> Result<Self, DataError> {
+        Ok(Self {
+            shard: ShardWriter::create_at(&out.bin, &out.idx, encoder.vocabulary)?,
+            sidecar: SidecarWriter::create(&out.sidecar)?,
+            stats: ShardStats { vocabulary: encoder.vocabulary, ..Default::default() },
+        })
+    }
+
+    fn write(&mut self, batch: &SampleBatch, encoded: &[Encoded]) -> Result<(), DataError> {
+        let mut samples = batch.iter();
+        for chunk in encoded {
+            let mut start = 0;
+            for text in &chunk.texts {
+                let tokens = &chunk.tokens[start..text.end];
+                start = text.end;
+                self.shard.push_document(tokens)?;
+                if let Some(sample) = samples.next() {
+                    self.sidecar.push(sample.source, sample.row, sample.start)?;
+                }
+                let stats = &mut self.stats;
+                stats.documents += 1;
+                stats.tokens += tokens.len() as u64;
+                stats.chars += text.chars;
+                stats.longest = stats.longest.max(tokens.len() as u64);
+                stats.truncated += u64::from(text.truncated);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, encoder: &Encoder) -> Result<ShardStats, DataError> {
+        self.shard.finish()?;
+        self.sidecar.finish(SidecarHeader {
+            tokenizer: encoder.digest.clone(),
+            vocabulary: encoder.vocabulary,
+            documents: self.stats.documents,
+            tokens: self.stats.tokens,
+            chars: self.stats.chars,
+            end_of_text: encoder.end_of_text(),
+            ..Default::default()
+        })?;
+        Ok(self.stats)
+    }
 }
