@@ -64,15 +64,23 @@ impl ShardWriter {
     /// Appends a document, which may be empty.
     pub fn push_document(&mut self, tokens: &[u32]) -> Result<(), ShardError> {
         let length = i32::try_from(tokens.len()).map_err(|_| ShardError::TooLong(tokens.len()))?;
-        if let Some(&token) = tokens.iter().find(|&&token| token >= self.vocabulary) {
+        // The largest first, in one vectorised pass; which one it is matters only where it is too large.
+        if let Some(token) = tokens.iter().copied().max().filter(|&token| token >= self.vocabulary)
+        {
             return Err(ShardError::Vocabulary { token, vocabulary: self.vocabulary });
         }
-        self.scratch.clear();
+        self.scratch.resize(tokens.len() * self.dtype.width() as usize, 0);
         match self.dtype {
             Dtype::U16 => {
-                self.scratch.extend(tokens.iter().flat_map(|&token| (token as u16).to_le_bytes()))
+                for (out, &token) in self.scratch.chunks_exact_mut(2).zip(tokens) {
+                    out.copy_from_slice(&(token as u16).to_le_bytes());
+                }
             }
-            Dtype::I32 => self.scratch.extend(tokens.iter().flat_map(|&token| token.to_le_bytes())),
+            Dtype::I32 => {
+                for (out, &token) in self.scratch.chunks_exact_mut(4).zip(tokens) {
+                    out.copy_from_slice(&token.to_le_bytes());
+                }
+            }
         }
         self.bin.write(&self.scratch)?;
         self.lengths.push(length);

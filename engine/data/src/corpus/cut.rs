@@ -30,8 +30,20 @@ fn byte_of(text: &str, char_index: u64) -> usize {
     if text.len() as u64 <= char_index {
         return text.len();
     }
-    let index = usize::try_from(char_index).unwrap_or(usize::MAX);
-    text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
+    let mut left = usize::try_from(char_index).unwrap_or(usize::MAX);
+    let mut at = 0;
+    // Whole chunks first, by the bytes that begin a character, so that counting is vectorised.
+    for chunk in text.as_bytes().chunks(64) {
+        let starts = chunk.iter().filter(|&&byte| byte as i8 >= -0x40).count();
+        if starts > left {
+            break;
+        }
+        left -= starts;
+        at += chunk.len();
+    }
+    let rest = text.as_bytes()[at..].iter().enumerate();
+    let mut starts = rest.filter(|(_, byte)| **byte as i8 >= -0x40).map(|(i, _)| at + i);
+    starts.nth(left).unwrap_or(text.len())
 }
 
 /// Cuts the kept text of one document into samples: (first character relative to `kept`, text).
@@ -103,6 +115,18 @@ mod tests {
         check(&spec(Block::Every, 3, 2), "abcdefgh", &[(0, "abc"), (3, "def"), (6, "gh")]);
         check(&spec(Block::Every, 3, 9), "abcdefghi", &[(0, "abc"), (3, "def"), (6, "ghi")]);
         check(&spec(Block::Every, 5, 2), "ab", &[(0, "ab")]);
+    }
+
+    #[test]
+    fn places_of_characters_in_long_texts() {
+        let text: String = "a\u{e9}\u{6771}\u{1f980} x".chars().cycle().take(500).collect();
+        let mut places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        places.push(text.len());
+        for (index, &at) in places.iter().enumerate() {
+            assert_eq!(byte_of(&text, index as u64), at);
+            assert_eq!(bytes_of(&text, &(index as u64 / 2..index as u64)), places[index / 2]..at);
+        }
+        assert_eq!(byte_of(&text, u64::MAX), text.len());
     }
 
     #[test]

@@ -3,29 +3,33 @@
 //! A lone surrogate escape (`"\ud800"`) is no text and makes its row malformed. Of a repeated key the last counts.
 
 use std::borrow::Cow;
-use std::io::{BufRead, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::json_scan::{Wanted, scan};
+use super::lines::{Line, Lines};
 use super::{ROW_BYTES_MAX, TEXT_SEPARATOR, bytes, describe_io};
 use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
 
 pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
-    let mut file = match bytes::open(path, meter) {
+    let file = match bytes::open(path, meter) {
         Ok(file) => file,
         Err(e) => {
             intake.unreadable(None, describe_io(&e));
             return Ok(());
         }
     };
-    let mut line = Vec::new();
+    let spec = intake.spec;
+    let wanted = Wanted::new(&spec.text, spec.filters.keys());
+    let mut reading = Reading { wanted, text: String::new() };
+    let mut lines = Lines::new(file, ROW_BYTES_MAX);
     for number in 1.. {
-        match next_line(&mut *file, &mut line) {
+        match lines.next() {
             Ok(Line::End) => break,
-            Ok(Line::Whole) => take_line(number, &line, intake)?,
+            Ok(Line::Whole(line)) => reading.take_line(number, line, intake)?,
             Ok(Line::TooLong) => {
                 intake.unreadable(
                     Some(number),
@@ -41,36 +45,25 @@ pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<()
     Ok(())
 }
 
-enum Line {
-    Whole,
-    TooLong,
-    End,
+/// What is wanted of every line, where it can be read fast, and room for its text.
+struct Reading<'a> {
+    wanted: Option<Wanted<'a>>,
+    text: String,
 }
 
-/// Reads up to a newline, keeping at most [`ROW_BYTES_MAX`] bytes in memory.
-fn next_line(file: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<Line> {
-    line.clear();
-    let read = Read::take(&mut *file, ROW_BYTES_MAX as u64).read_until(b'\n', line)?;
-    if read == 0 {
-        return Ok(Line::End);
-    }
-    if read == ROW_BYTES_MAX && line.last() != Some(&b'\n') {
-        line.clear();
-        skip_line(file)?;
-        return Ok(Line::TooLong);
-    }
-    Ok(Line::Whole)
-}
-
-fn skip_line(file: &mut dyn BufRead) -> std::io::Result<()> {
-    loop {
-        let buffer = file.fill_buf()?;
-        let newline = buffer.iter().position(|&byte| byte == b'\n');
-        let used = newline.map_or(buffer.len(), |at| at + 1);
-        file.consume(used);
-        if newline.is_some() || used == 0 {
-            return Ok(());
+impl Reading<'_> {
+    fn take_line(
+        &mut self,
+        number: u64,
+        line: &[u8],
+        intake: &mut Intake,
+    ) -> Result<(), DataError> {
+        let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, &mut self.text));
+        let Some(object) = scanned else { return take_line(number, line, intake) };
+        if intake.admits(|_, column| lookup(&object, column).and_then(scalar)) {
+            intake.text(number, &self.text)?;
         }
+        Ok(())
     }
 }
 

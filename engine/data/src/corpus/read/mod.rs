@@ -5,6 +5,8 @@ mod bytes;
 mod columns;
 mod csv;
 mod json_lines;
+mod json_scan;
+mod lines;
 mod plain;
 mod tables;
 

@@ -1,0 +1,339 @@
+//! A fast way through a line of JSON Lines: decodes the text, takes the few values that filters need, and checks the
+//! rest without building it. It serves only what it fully understands; [`scan`] gives `None` for any other line, also
+//! for every line that is wrong, and the general reader, whose words errors are in, takes it anew.
+
+use serde_json::{Map, Value};
+
+/// Objects and lists inside each other.
+const DEPTH_MAX: usize = 64;
+/// Longer numbers may be out of range, which is the general reader's to say.
+const NUMBER_MAX: usize = 300;
+
+/// Which columns a line is read for.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    text: &'a str,
+    /// The keys under which the values of filters may lie.
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What can be read fast: one text column that lies at the top. Filters may look into nested values.
+    pub fn new(text: &'a [String], filters: impl Iterator<Item = &'a String>) -> Option<Self> {
+        let [text] = text else { return None };
+        let mut wanted = Self { text, keys: Vec::new() };
+        for column in filters {
+            // All that a dotted name could start with, and the whole name.
+            let dots = column.match_indices('.').map(|(at, _)| &column[..at]);
+            wanted.keys.extend(dots.chain([column.as_str()]));
+        }
+        (!text.contains('.') && !wanted.keys.contains(&wanted.text)).then_some(wanted)
+    }
+}
+
+/// Reads a line into `text` and the values that filters need; `None` where the general reader must.
+pub(super) fn scan(line: &[u8], wanted: &Wanted, text: &mut String) -> Option<Map<String, Value>> {
+    let line = simdutf8::basic::from_utf8(line).ok()?;
+    let mut values = Map::new();
+    let mut has_text = false;
+    let mut at = skip_space(line, 0);
+    at = expect(line, at, b'{')?;
+    loop {
+        at = expect(line, skip_space(line, at), b'"')?;
+        let key_end = plain_string_end(line, at)?;
+        let key = &line[at..key_end];
+        at = expect(line, skip_space(line, key_end + 1), b':')?;
+        at = skip_space(line, at);
+        if key == wanted.text {
+            if has_text {
+                return None;
+            }
+            has_text = true;
+            at = decode_string(line, expect(line, at, b'"')?, text)?;
+        } else {
+            let end = skip_value(line, at, 0)?;
+            if wanted.keys.contains(&key) {
+                let value = serde_json::from_str(&line[at..end]).ok()?;
+                if values.insert(key.to_owned(), value).is_some() {
+                    return None;
+                }
+            }
+            at = end;
+        }
+        at = skip_space(line, at);
+        match line.as_bytes().get(at)? {
+            b',' => at += 1,
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    (has_text && skip_space(line, at + 1) == line.len()).then_some(values)
+}
+
+fn expect(line: &str, at: usize, byte: u8) -> Option<usize> {
+    (*line.as_bytes().get(at)? == byte).then_some(at + 1)
+}
+
+fn skip_space(line: &str, at: usize) -> usize {
+    let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    at + line.as_bytes()[at.min(line.len())..].iter().take_while(space).count()
+}
+
+/// The closing quote of a string without escapes.
+fn plain_string_end(line: &str, at: usize) -> Option<usize> {
+    let bytes = &line.as_bytes()[at..];
+    let end = at + bytes.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
+    (line.as_bytes()[end] == b'"').then_some(end)
+}
+
+/// Decodes the string that starts at `at` and gives the place after its closing quote.
+fn decode_string(line: &str, at: usize, out: &mut String) -> Option<usize> {
+    let bytes = line.as_bytes();
+    out.clear();
+    let mut copied = at;
+    loop {
+        let found = copied + memchr::memchr2(b'"', b'\\', &bytes[copied..])?;
+        out.push_str(&line[copied..found]);
+        if bytes[found] == b'"' {
+            return (!has_control(&bytes[at..found])).then_some(found + 1);
+        }
+        copied = decode_escape(line, found + 1, out)?;
+    }
+}
+
+/// The character after a backslash at `at - 1`; gives the place after the escape.
+fn decode_escape(line: &str, at: usize, out: &mut String) -> Option<usize> {
+    let plain = match line.as_bytes().get(at)? {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'u' => return decode_unicode(line, at + 1, out),
+        _ => return None,
+    };
+    out.push(plain);
+    Some(at + 1)
+}
+
+/// Four hexadecimal digits, or two times four of a surrogate pair. A lone surrogate is no character.
+fn decode_unicode(line: &str, at: usize, out: &mut String) -> Option<usize> {
+    let first = hex(line, at)?;
+    if let Some(c) = char::from_u32(first) {
+        out.push(c);
+        return Some(at + 4);
+    }
+    if line.as_bytes().get(at + 4..at + 6)? != b"\\u" || first >= 0xdc00 {
+        return None;
+    }
+    let second = hex(line, at + 6)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    out.push(char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)?);
+    Some(at + 10)
+}
+
+fn hex(line: &str, at: usize) -> Option<u32> {
+    let digits = line.as_bytes().get(at..at + 4)?;
+    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | (digit as char).to_digit(16)?))
+}
+
+/// Whether a control character stands unescaped, which JSON forbids. Whole chunks, so that it is vectorised.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.chunks(64).any(|chunk| chunk.iter().fold(false, |any, &byte| any | (byte < 0x20)))
+}
+
+/// The place after the value at `at`.
+fn skip_value(line: &str, at: usize, depth: usize) -> Option<usize> {
+    let bytes = line.as_bytes();
+    let word = |word: &str| line[at..].starts_with(word).then_some(at + word.len());
+    match bytes.get(at)? {
+        b'"' => skip_string(bytes, at + 1),
+        b'{' => skip_members(line, at + 1, b'}', depth + 1),
+        b'[' => skip_members(line, at + 1, b']', depth + 1),
+        b't' => word("true"),
+        b'f' => word("false"),
+        b'n' => word("null"),
+        _ => skip_number(bytes, at),
+    }
+}
+
+/// The place after the closing quote. Escapes of surrogates are the general reader's.
+fn skip_string(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => match bytes.get(at + 1)? {
+                b'u' => {
+                    let digits = bytes.get(at + 2..at + 6)?;
+                    let surrogate = digits[0].eq_ignore_ascii_case(&b'd') && digits[1] > b'7';
+                    if surrogate || !digits.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
+                    }
+                    at += 6;
+                }
+                b'n' | b't' | b'r' | b'"' | b'\\' | b'/' | b'b' | b'f' => at += 2,
+                _ => return None,
+            },
+            0..0x20 => return None,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The members of an object or a list, up to and with its closing bracket.
+fn skip_members(line: &str, at: usize, close: u8, depth: usize) -> Option<usize> {
+    let mut at = skip_space(line, at);
+    if depth > DEPTH_MAX {
+        return None;
+    }
+    if *line.as_bytes().get(at)? == close {
+        return Some(at + 1);
+    }
+    loop {
+        if close == b'}' {
+            at = skip_string(line.as_bytes(), expect(line, at, b'"')?)?;
+            at = skip_space(line, expect(line, skip_space(line, at), b':')?);
+        }
+        at = skip_space(line, skip_value(line, at, depth)?);
+        match *line.as_bytes().get(at)? {
+            b',' => at = skip_space(line, at + 1),
+            byte if byte == close => return Some(at + 1),
+            _ => return None,
+        }
+    }
+}
+
+/// A number without an exponent.
+fn skip_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let digits = |at: usize| {
+        let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (end > at).then_some(end)
+    };
+    let start = if bytes[at] == b'-' { at + 1 } else { at };
+    let mut end = digits(start)?;
+    if bytes[start] == b'0' && end > start + 1 {
+        return None;
+    }
+    if bytes.get(end) == Some(&b'.') {
+        end = digits(end + 1)?;
+    }
+    let exponent = matches!(bytes.get(end), Some(b'e' | b'E'));
+    (!exponent && end - at < NUMBER_MAX).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    /// Where the fast way answers, it answers as the general one; says whether it did.
+    fn check(line: &str) -> bool {
+        let (text, filters) = (columns(&["text"]), columns(&["meta.language", "id"]));
+        let wanted = Wanted::new(&text, filters.iter()).expect("a fast column");
+        let mut decoded = String::new();
+        let Some(values) = scan(line.as_bytes(), &wanted, &mut decoded) else { return false };
+        let general: Map<String, Value> =
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("{line} is wrong: {e}"));
+        assert_eq!(general["text"], decoded, "{line}");
+        for key in ["meta", "id", "meta.language"] {
+            assert_eq!(values.get(key), general.get(key), "{line}");
+        }
+        assert_eq!(
+            values
+                .keys()
+                .filter(|k| !["meta", "id", "meta.language"].contains(&k.as_str()))
+                .count(),
+            0
+        );
+        true
+    }
+
+    #[test]
+    fn understands_what_corpora_hold() {
+        for line in [
+            r#"{"text":"a"}"#,
+            r#" { "text" : "a\nb\"c\\d\/\b\f\r\t" , "meta" : { "language" : "en" , "n" : [ 1 , -2.5 , true , null ] } } "#,
+            r#"{"meta":{},"text":"é \u00e9 \ud83e\udd80 🦀","id":0,"other":[]}"#,
+            r#"{"text":"","id":"x","meta":"{'language': 'en'}","a":{"b":{"c":[{"d":false}]}}}"#,
+            r#"{"x":"\u00e9\n","text":"t","meta.language":"de"}"#,
+        ] {
+            assert!(check(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn leaves_the_rest_to_the_general_reader() {
+        for line in [
+            "",
+            " ",
+            "1",
+            "[]",
+            "{}",
+            r#"{"text":1}"#,
+            r#"{"text":null}"#,
+            r#"{"text":["a"]}"#,
+            r#"{"id":1}"#,
+            r#"{"text":"a","text":"b"}"#,
+            r#"{"text":"a","id":1,"id":2}"#,
+            r#"{"te\u0078t":"a"}"#,
+            r#"{"text":"a"} x"#,
+            r#"{"text":"a""#,
+            r#"{"text":"a"#,
+            r#"{"text":"a\"#,
+            r#"{"text":"a",}"#,
+            r#"{"text":"\ud800"}"#,
+            r#"{"text":"\ud800\u0041"}"#,
+            r#"{"text":"\udc00\ud800"}"#,
+            r#"{"text":"\u00g0"}"#,
+            r#"{"text":"\x"}"#,
+            "{\"text\":\"a\tb\"}",
+            "{\"text\":\"a\0b\"}",
+            r#"{"text":"a","n":01}"#,
+            r#"{"text":"a","n":1e999}"#,
+            r#"{"text":"a","n":-}"#,
+            r#"{"text":"a","n":1.}"#,
+            r#"{"text":"a","n":tru}"#,
+            r#"{"text":"a","n":"\ud800"}"#,
+            r#"{"text":"a","n":[1,]}"#,
+            r#"{"text":"a","n":{"a"}}"#,
+            r#"{"text":"a" "n":1}"#,
+        ] {
+            assert!(!check(line), "{line}");
+        }
+        let deep = format!(r#"{{"text":"a","n":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert!(!check(&deep));
+        let text = columns(&["text"]);
+        let wanted = Wanted::new(&text, [].iter()).expect("a fast column");
+        assert!(
+            scan(b"{\"text\":\"\xff\"}", &wanted, &mut String::new()).is_none(),
+            "invalid UTF-8"
+        );
+    }
+
+    #[test]
+    fn agrees_on_damaged_lines() {
+        let line = r#"{"text":"a\n\u00e9\ud83e\udd80\"","meta":{"language":"en","n":[1,-2.5,true,null,{}]},"id":12}"#;
+        let mut understood = 0;
+        for at in 0..line.len() {
+            for damage in ["", "\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", "e", "u", " "] {
+                let mut damaged = line.as_bytes().to_vec();
+                damaged.splice(at..at + 1, damage.bytes());
+                understood += usize::from(check(std::str::from_utf8(&damaged).expect("ASCII")));
+            }
+        }
+        assert!(understood > 100, "{understood}");
+    }
+
+    #[test]
+    fn several_columns_are_the_general_readers() {
+        let none = columns(&[]);
+        assert!(Wanted::new(&columns(&["title", "text"]), none.iter()).is_none());
+        assert!(Wanted::new(&columns(&["meta.text"]), none.iter()).is_none());
+        assert!(Wanted::new(&columns(&["text"]), columns(&["text"]).iter()).is_none());
+    }
+}
