@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use common::{Corpus, everything, json_lines, shared};
 use mixmake_data::DataError;
 use mixmake_data::tokenizer::{
-    BpeSpec, END_OF_TEXT, ShardFiles, ShardSpec, ShardStats, tokenize, train_bpe,
+    BpeSpec, Builtin, END_OF_TEXT, Encoder, ShardFiles, ShardSpec, ShardStats, builtin, tokenize,
+    train_bpe, train_wordpiece,
 };
 use mixmake_shards::{Shard, Sidecar};
 use tokenizers::Tokenizer;
@@ -202,4 +203,60 @@ fn bert_samples_have_their_special_tokens() {
     assert_eq!((made.stats.truncated, made.stats.vocabulary), (1, 30522));
     let refused = make(&corpus, &bert, &ShardSpec { max_tokens: Some(2), ..spec });
     assert!(matches!(refused, Err(DataError::Spec { field: "max-tokens", .. })));
+}
+
+#[test]
+fn a_wordpiece_depends_on_the_words_alone_and_is_fast() {
+    let (all, first, second) = (samples(&TEXTS), samples(&TEXTS[..3]), samples(&TEXTS[3..]));
+    let train = |files: &[&Corpus]| {
+        let files: Vec<PathBuf> = files.iter().map(|corpus| corpus.files().train).collect();
+        train_wordpiece(&files, &bpe(150), &mut |_| {}).expect("trained")
+    };
+    let expected = train(&[&all]);
+    for _ in 0..3 {
+        assert_eq!(train(&[&second, &first]), expected);
+    }
+    let tokenizer = Tokenizer::from_bytes(&expected).expect("a tokenizer");
+    let ids = |text: &str| tokenizer.encode(text, true).expect("encoded").get_ids().to_vec();
+    for (id, token) in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].iter().enumerate() {
+        assert_eq!(tokenizer.token_to_id(token), Some(id as u32));
+    }
+    assert_eq!(
+        ids("THE cat"),
+        [2, ids("the")[1], ids("cat")[1], 3],
+        "frequent words are one piece, lower case"
+    );
+    assert!(tokenizer.get_vocab_size(true) <= 150);
+    assert_eq!(ids("\u{4e00}"), [2, 1, 3], "a character that was not there is unknown");
+    let path = all.path("wordpiece.json");
+    std::fs::write(&path, &expected).expect("written");
+    let fast = Encoder::load(&path, &plain()).expect("a tokenizer");
+    assert!(fast.is_fast());
+    for text in TEXTS {
+        let expected = tokenizer.encode_fast(text, false).expect("encoded");
+        assert_eq!(fast.encode(&[text]).expect("encoded").tokens, expected.get_ids(), "{text}");
+    }
+    let small = train_wordpiece(&[all.files().train], &bpe(99), &mut |_| {});
+    assert!(matches!(small, Err(DataError::Spec { field: "vocabulary", .. })));
+}
+
+#[test]
+fn the_built_in_gpt2_is_the_published_one() {
+    let json = builtin(Builtin::Gpt2).expect("a tokenizer");
+    let corpus = samples(&TEXTS);
+    let path = corpus.path("gpt2.json");
+    std::fs::write(&path, &json).expect("written");
+    let fast =
+        Encoder::load(&path, &ShardSpec { end_of_text: true, ..plain() }).expect("a tokenizer");
+    assert!(fast.is_fast());
+    assert_eq!(fast.encode(&["Hello world"]).expect("encoded").tokens, [15496, 995, 50256]);
+    let Some(published) = shared("data/corpora/tokenizers/gpt2/tokenizer.json") else { return };
+    let parse = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).expect("JSON");
+    let (ours, published) = (parse(&json), parse(&std::fs::read(published).expect("a file")));
+    for part in ["vocab", "merges"] {
+        assert!(ours["model"][part] == published["model"][part], "{part}");
+    }
+    for part in ["added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder"] {
+        assert_eq!(ours[part], published[part], "{part}");
+    }
 }

@@ -77,17 +77,17 @@ fn untrained() -> ByteLevelBpe {
 }
 
 /// The texts of several samples files, one after the other.
-struct Texts<'a> {
+pub(super) struct Texts<'a> {
     files: std::slice::Iter<'a, PathBuf>,
     reader: Option<SamplesReader>,
     batch: Option<SampleBatch>,
     next: usize,
-    failure: Arc<Mutex<Option<DataError>>>,
+    pub failure: Arc<Mutex<Option<DataError>>>,
     meter: Arc<Meter>,
 }
 
 impl<'a> Texts<'a> {
-    fn new(files: &'a [PathBuf], meter: Arc<Meter>) -> Self {
+    pub fn new(files: &'a [PathBuf], meter: Arc<Meter>) -> Self {
         Self {
             files: files.iter(),
             reader: None,

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// How a byte-level BPE tokenizer is trained.
+/// How a tokenizer is trained, byte-level BPE or WordPiece.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BpeSpec {
-    /// Tokens wanted, the 256 bytes and the end-of-text token included. A small corpus may give fewer.
+    /// Tokens wanted, the 256 bytes (or the characters) and the special tokens included. A small corpus may give fewer.
     pub vocabulary: u32,
     /// A pair must occur so often to be merged.
     pub min_frequency: u64,

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::encode::{Encoded, Encoder};
 use super::spec::{ShardFiles, ShardSpec, ShardStats};
 use crate::progress::Meter;
-use crate::samples::{self, SampleBatch, SamplesReader};
+use crate::samples::{SampleBatch, SamplesReader};
 use crate::{DataError, Progress, Work};
 
 /// Samples that one task encodes: enough to make a task worth its start, few enough to keep all threads busy.
@@ -36,7 +36,9 @@ pub fn tokenize_with(
     out: &ShardFiles,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ShardStats, DataError> {
-    let meter = Meter::new(samples::count(samples)?, Work::Samples);
+    // The file's size stands for the text's: knowing more would mean reading it twice.
+    let total = std::fs::metadata(samples).map_err(DataError::io("read", samples))?.len();
+    let meter = Meter::new(total, Work::Bytes);
     meter.watch(progress, || run(samples, encoder, out, &meter))
 }
 
@@ -75,7 +77,7 @@ fn encode(
 ) -> Result<Vec<Encoded>, DataError> {
     let encode = |texts: &[&str]| {
         let encoded = encoder.encode(texts);
-        meter.add(texts.len() as u64);
+        meter.add(texts.iter().map(|text| text.len() as u64).sum());
         encoded
     };
     batch.texts().par_chunks(CHUNK).map(encode).collect()

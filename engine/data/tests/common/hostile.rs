@@ -5,7 +5,7 @@ pub fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = FIXED.iter().map(|text| text.to_string()).collect();
     texts.extend(blocks());
     texts.extend(long());
-    texts.extend((0..400).map(|seed| random(seed, 400)));
+    texts.extend((0..200).map(|seed| random(seed, 300)));
     texts
 }
 

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn every_character_and_its_neighbours() {
         let mut chars = BertChars::new(BertNormalizer::default());
-        let mut left = Vec::new();
+        let mut left: Vec<char> = Vec::new();
         let all: Vec<char> = (0..0x11_0000).filter_map(char::from_u32).collect();
         for some in all.chunks(500) {
             // Where nothing depends on its neighbours, marks before and after change nothing.
