@@ -84,6 +84,39 @@ def block_start(document, chars, block_chars):
     return random * (max(chars - block_chars, 0) + 1) >> 64
 
 
+def samples(text, block, size, min_chars):
+    """Section 6: (start, text) of each sample of a document; none where section 4 drops it."""
+    if len(text) < max(min_chars, 1):
+        return []
+    if block == "first":
+        return [(0, text[:size])]
+    if block == "random":
+        start = block_start(document_hash(text), len(text), size)
+        return [(start, text[start:start + size])]
+    if block == "every":
+        pieces = [(at, text[at:at + size]) for at in range(0, len(text), size)]
+        return [(at, piece) for at, piece in pieces if len(piece) == size or len(piece) >= max(min_chars, 1)]
+    return [(0, text)]
+
+
+def split(texts, held_out, drop_duplicates, max_documents):
+    """Section 5: held out and training texts of one file, a row each, in their order."""
+    ordered = sorted((document_hash(text), row, text) for row, text in enumerate(texts))
+    if drop_duplicates:
+        ordered = [item for i, item in enumerate(ordered) if i == 0 or item[0] != ordered[i - 1][0]]
+    if held_out == 1.0 and isinstance(held_out, float):
+        count = len(ordered)
+    elif isinstance(held_out, float):
+        limit = int(held_out * 2.0 ** 64)
+        count = sum(int.from_bytes(item[0][:8], "big") < limit for item in ordered)
+    else:
+        count = min(held_out, len(ordered))
+        while 0 < count < len(ordered) and ordered[count][0] == ordered[count - 1][0]:
+            count += 1
+    rest = ordered[count:]
+    return [text for _, _, text in ordered[:count]], [text for _, _, text in rest[:max_documents]]
+
+
 class Permutation:
     def __init__(self, n, key):
         output = derive_key("mixmake v1 permutation", key + u64(n), 64)
@@ -148,7 +181,23 @@ def read_sidecar(path):
 TEXTS = ["", "a", "The quick brown fox", "Zürich 東京 🦀", "x" * 1024, "x" * 1025, "mixmake " * 1000]
 
 
+CUTS = [(3, "first", 3, 0), (3, "random", 3, 0), (3, "every", 3, 0), (3, "every", 3, 3), (3, "whole", 3, 0), (3, "first", 20, 12),
+        (4, "first", 1000, 1000), (5, "every", 1000, 1000), (5, "every", 1000, 25), (6, "random", 1000, 1000), (6, "every", 3000, 1000)]
+SPLITS = [(0, False, None), (5, False, None), (3, True, 4), (0.25, False, None), (0.5, True, None)]
+
+
+def cut_vector(text, block, size, min_chars):
+    found = [[start, len(sample), sample[:19]] for start, sample in samples(text, block, size, min_chars)]
+    return {"text": text[:19], "chars": len(text), "block": block, "block-chars": size, "min-chars": min_chars, "samples": found}
+
+
+def split_vector(texts, held_out, drop_duplicates, max_documents):
+    held, train = split(texts, held_out, drop_duplicates, max_documents)
+    return {"held-out": held_out, "drop-duplicates": drop_duplicates, "max-documents": max_documents, "held": held, "train": train}
+
+
 def vectors():
+    split_texts = [str(i % 10) for i in range(12)] + ["Zürich"]
     mixture = {"seed": 7, "parts": [{"shard": "aa", "units": 5, "units-available": 8},
                                     {"shard": "bb", "units": 0, "units-available": 3},
                                     {"shard": "cc", "units": 7, "units-available": 3}]}
@@ -156,6 +205,8 @@ def vectors():
     return {
         "documents": [{"text": text[:19], "chars": len(text), "hash": document_hash(text).hex(),
                        "block-start-of-3": block_start(document_hash(text), len(text), 3)} for text in TEXTS],
+        "samples": [cut_vector(TEXTS[i], *rule) for i, *rule in CUTS],
+        "splits": {"texts": split_texts, "rules": [split_vector(split_texts, *rule) for rule in SPLITS]},
         "permutations": [{"n": n, "key": key.hex(), "first": [Permutation(n, key).get(i) for i in range(min(n, 8))]}
                          for n in (1, 2, 5, 10, 1000, 10 ** 9, 2 ** 64 - 1)],
         "order": {"mixture": mixture, "epochs": [[locate(mixture, e, i) for i in range(12)] for e in range(2)]},

@@ -1,9 +1,13 @@
 //! The vectors of FORMAT.md, and an independent implementation in Python, agree with this crate.
 
+mod common;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use common::{Corpus, everything, json_lines};
+use mixmake_data::corpus::{HeldOut, SamplesSpec};
 use mixmake_data::mixture::{Mixture, Order, Part, Permutation, Unit};
 use mixmake_data::{block_start, document_hash};
 use serde_json::{Value, json};
@@ -49,6 +53,59 @@ fn documents_and_blocks() {
         assert_eq!(blake3::Hash::from(hash).to_hex().as_str(), vector["hash"], "{vector}");
         let chars = vector["chars"].as_u64().expect("a length");
         assert_eq!(json!(block_start(&hash, chars, 3)), vector["block-start-of-3"], "{vector}");
+    }
+}
+
+/// Each rule of the page, through files and all.
+#[test]
+fn samples_of_documents() {
+    let page = page();
+    let vectors = page["samples"].as_array().expect("vectors");
+    assert!(vectors.len() > 8);
+    for vector in vectors {
+        let corpus = Corpus::with("a.jsonl", json_lines([text(vector).as_str()]));
+        let number = |field: &str| vector[field].as_u64().expect("a number");
+        let spec = SamplesSpec {
+            block: serde_json::from_value(vector["block"].clone()).expect("a rule"),
+            block_chars: number("block-chars"),
+            min_chars: number("min-chars"),
+            ..everything()
+        };
+        let found: Vec<Value> = match corpus.extract(&spec) {
+            Ok(_) => corpus.train().iter().map(|row| shown(row.3, &row.0)).collect(),
+            Err(_) => Vec::new(),
+        };
+        assert_eq!(&json!(found), &vector["samples"], "{vector}");
+    }
+}
+
+fn shown(start: u64, sample: &str) -> Value {
+    json!([start, sample.chars().count(), sample.chars().take(19).collect::<String>()])
+}
+
+#[test]
+fn splits_of_a_domain() {
+    let page = page();
+    let given = &page["splits"];
+    let given_texts: Vec<&str> =
+        given["texts"].as_array().expect("texts").iter().filter_map(Value::as_str).collect();
+    let corpus = Corpus::with("a.jsonl", json_lines(given_texts.iter().copied()));
+    for rule in given["rules"].as_array().expect("rules") {
+        let held_out = match rule["held-out"].as_u64() {
+            Some(documents) => HeldOut::Documents(documents),
+            None => HeldOut::Fraction(rule["held-out"].as_f64().expect("a fraction")),
+        };
+        let spec = SamplesSpec {
+            held_out,
+            drop_duplicates: rule["drop-duplicates"] == true,
+            max_documents: rule["max-documents"].as_u64(),
+            ..everything()
+        };
+        corpus.extract(&spec).expect("extracted");
+        let texts =
+            |rows: Vec<common::Row>| json!(rows.into_iter().map(|row| row.0).collect::<Vec<_>>());
+        assert_eq!(texts(corpus.held_out()), rule["held"], "{rule}");
+        assert_eq!(texts(corpus.train()), rule["train"], "{rule}");
     }
 }
 
