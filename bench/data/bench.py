@@ -109,6 +109,27 @@ def domains(folders, rounds):
     print(f"(loading the tokenizer, {empty:.3f} s, is taken away)")
 
 
+def generated(folder):
+    """Where there is no corpus: words of a Zipf distribution in short and long documents, and the built-in GPT-2."""
+    import random
+    import zstandard
+    draw = random.Random(1)
+    words = ["".join(draw.choices("etaoinshrdlucmfwypvbgkjqxz", weights=range(26, 0, -1), k=draw.randint(2, 9))) for _ in range(20_000)]
+    weights = [1 / (i + 2) for i in range(len(words))]
+    for domain, length, documents in [("short", 150, 20_000), ("long", 6_000, 800)]:
+        os.makedirs(os.path.join(folder, "redpajama", domain))
+        for part in range(2):
+            lines = []
+            for _ in range(documents // 2):
+                text = " ".join(draw.choices(words, weights=weights, k=draw.randint(length // 2, length * 3 // 2)))
+                lines.append(json.dumps({"text": text + ".\n", "meta": {"language": "en"}}))
+            packed = zstandard.ZstdCompressor(9).compress("\n".join(lines).encode())
+            with open(os.path.join(folder, "redpajama", domain, f"part-{part:03}.jsonl.zst"), "wb") as file:
+                file.write(packed)
+    os.makedirs(os.path.join(folder, "tokenizers", "gpt2"))
+    subprocess.run([OURS, "--write-gpt2", os.path.join(folder, "tokenizers", "gpt2", "tokenizer.json")], check=True)
+
+
 def main():
     global CORE, CORPORA, OURS
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -121,9 +142,16 @@ def main():
     CORE, CORPORA, OURS = given.core, given.corpora, given.ours
     folders = sorted(glob.glob(os.path.join(CORPORA, "redpajama", "*")))
     if not folders:
-        sys.exit(f"no text in {CORPORA}: give --corpora a folder with redpajama/DOMAIN/part-*.jsonl.zst and tokenizers/")
+        print(f"no corpora in {CORPORA}: generated text instead, which flatters caches of words")
+        holder = tempfile.TemporaryDirectory()
+        CORPORA = holder.name
+        generated(CORPORA)
+        folders = sorted(glob.glob(os.path.join(CORPORA, "redpajama", "*")))
     raw = sum(map(raw_bytes, folders))
+    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} (CPU seconds are compared; a loaded machine inflates them for all)")
     for tokenizer in PEERS:
+        if not os.path.exists(os.path.join(CORPORA, "tokenizers", tokenizer)):
+            continue
         table(tokenizer, measure(tokenizer, folders, given.rounds, given.ways), raw)
     domains(folders, given.rounds)
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use mixmake_data::corpus::{
     Block, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source, extract,
 };
-use mixmake_data::tokenizer::{Encoder, ShardFiles, ShardSpec, tokenize_with};
+use mixmake_data::tokenizer::{Builtin, Encoder, ShardFiles, ShardSpec, builtin, tokenize_with};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -16,6 +16,9 @@ fn main() -> Result<(), Failure> {
     let (flags, paths): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|a| a.starts_with("--"));
     let flag = |name: &str| flags.iter().any(|f| f == name);
+    if let ([path], true) = (&paths[..], flag("--write-gpt2")) {
+        return Ok(std::fs::write(path, builtin(Builtin::Gpt2)?)?);
+    }
     let [tokenizer, domains @ ..] = &paths[..] else {
         return Err("a tokenizer.json and folders".into());
     };

@@ -3,13 +3,15 @@
 use super::cache::{self, PADDING, SHORT, WordCache};
 use super::gpt2_words::{Classes, Words};
 use super::json::{Merge, Vocabulary};
-use super::merges::Merges;
+use super::merges::{Merges, SCAN_MAX};
 
 /// The tables of a vocabulary.
 pub(crate) struct Bpe {
     merges: Merges,
     /// The id of each byte's token.
     bytes: [u32; 256],
+    /// The merge of each pair of bytes: where every word begins, without a search.
+    pairs: Vec<u64>,
 }
 
 /// A thread's caches.
@@ -36,7 +38,10 @@ impl Bpe {
             Some((vocabulary.id(left)?, vocabulary.id(right)?, vocabulary.id(&joined)?))
         });
         let ids: Vec<_> = ids.collect::<Option<_>>()?;
-        Some(Self { merges: Merges::new(&ids)?, bytes })
+        let merges = Merges::new(&ids)?;
+        let pair = |at: usize| merges.find(bytes[at >> 8], bytes[at & 0xff]);
+        let pairs = (0..1 << 16).map(pair).collect();
+        Some(Self { merges, bytes, pairs })
     }
 
     pub fn worker(&self) -> BpeWorker {
@@ -83,7 +88,13 @@ impl Bpe {
     fn merge(&self, word: &[u8], ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
         ids.clear();
         ids.extend(word.iter().map(|&byte| self.bytes[byte as usize]));
-        self.merges.merge(ids, pairs);
+        if word.len() > SCAN_MAX {
+            return self.merges.merge_long(ids);
+        }
+        pairs.clear();
+        let place = |pair: &[u8]| usize::from(pair[0]) << 8 | usize::from(pair[1]);
+        pairs.extend(word.windows(2).map(|pair| self.pairs[place(pair)]));
+        self.merges.merge_short(ids, pairs);
     }
 }
 
