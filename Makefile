@@ -74,8 +74,16 @@ bench-engine: $(LIBTORCH_READY) build vendor/.complete
 bench-fit:
 	CARGO="$(CARGO)" PYTHON="$(PYTHON)" bench/fit/run.sh
 
-bench-data:
-	@echo "bench-data: nothing is measured yet"
+bench-data: bench/data/.venv/ready
+	$(CARGO) build $(RELEASE) -p mixmake-data --example fastpass --example reading
+	bench/data/.venv/bin/python bench/data/bench.py
+	target/release/examples/reading
+
+# The peers, from PyPI. Without them (no network), `$(PYTHON) bench/data/bench.py` still measures those that are installed.
+bench/data/.venv/ready: bench/data/requirements.txt
+	$(PYTHON) -m venv bench/data/.venv
+	bench/data/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/data/requirements.txt
+	touch $@
 
 bench-train: $(LIBTORCH_READY)
 	$(CARGO) run $(RELEASE) -p mixmake-train --example throughput
@@ -84,7 +92,7 @@ doc: $(LIBTORCH_READY) ## Build the code's documentation
 	$(CARGO) doc $(RELEASE) --workspace --no-deps
 
 clean: ## Remove builds, results of the demo, vendored sources and libtorch
-	rm -rf target .mixmake out vendor .libtorch
+	rm -rf target .mixmake out vendor .libtorch bench/data/.venv
 
 # The wheels are taken for a fixed Python, since only their libraries and headers are used.
 .libtorch/ready-2.11.0:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Text to tokens, ours beside the peers, in one run on one core of this machine.
 
-bench.py [--rounds N] [--corpora FOLDER] [--ours PROGRAM] [WAY...]
+bench.py [--rounds N] [--corpora FOLDER] [--ours PROGRAM] [WAY...] [--domains NAME...]
 
 Every round runs every way once, each pinned to one core, over the same domains; the medians of the rounds are compared.
 MB/s counts the raw JSON Lines, decompressed. CPU seconds (user and system) are what the ratios are of: they hardly
@@ -135,12 +135,14 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--core", default="0")
+    arguments.add_argument("--domains", nargs="*", help="names of folders; all of them if left out")
     arguments.add_argument("--corpora", default=os.path.join(ROOT, "..", "shared", "data", "corpora"))
     arguments.add_argument("--ours", default=os.path.join(ROOT, "target", "release", "examples", "fastpass"))
     arguments.add_argument("ways", nargs="*")
     given = arguments.parse_args()
     CORE, CORPORA, OURS = given.core, given.corpora, given.ours
     folders = sorted(glob.glob(os.path.join(CORPORA, "redpajama", "*")))
+    folders = [folder for folder in folders if not given.domains or os.path.basename(folder) in given.domains]
     if not folders:
         print(f"no corpora in {CORPORA}: generated text instead, which flatters caches of words")
         holder = tempfile.TemporaryDirectory()
