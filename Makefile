@@ -75,9 +75,8 @@ bench-fit:
 	CARGO="$(CARGO)" PYTHON="$(PYTHON)" bench/fit/run.sh
 
 bench-data: bench/data/.venv/ready
-	$(CARGO) build $(RELEASE) -p mixmake-data --example fastpass --example reading
+	$(CARGO) build $(RELEASE) -p mixmake-data --example fastpass
 	bench/data/.venv/bin/python bench/data/bench.py
-	target/release/examples/reading
 
 # The peers, from PyPI. Without them (no network), `$(PYTHON) bench/data/bench.py` still measures those that are installed.
 bench/data/.venv/ready: bench/data/requirements.txt

@@ -3,15 +3,13 @@
 use super::cache::{self, PADDING, SHORT, WordCache};
 use super::gpt2_words::{Classes, Words};
 use super::json::{Merge, Vocabulary};
-use super::merges::{Merges, SCAN_MAX};
+use super::merges::Merges;
 
 /// The tables of a vocabulary.
 pub(crate) struct Bpe {
     merges: Merges,
     /// The id of each byte's token.
-    bytes: [u32; 256],
-    /// The merge of each pair of bytes: where every word begins, without a search.
-    pairs: Vec<u64>,
+    bytes: Box<[u32; 256]>,
 }
 
 /// A thread's caches.
@@ -26,7 +24,7 @@ pub(crate) struct BpeWorker {
 impl Bpe {
     /// `None` where a byte has no token, or a merge names a token that is not there.
     pub fn new(vocabulary: &Vocabulary, merges: &[Merge]) -> Option<Self> {
-        let mut bytes = [0; 256];
+        let mut bytes = Box::new([0; 256]);
         for (byte, id) in bytes.iter_mut().enumerate() {
             *id = vocabulary.id(byte_char(byte as u8).encode_utf8(&mut [0; 4]))?;
         }
@@ -38,10 +36,7 @@ impl Bpe {
             Some((vocabulary.id(left)?, vocabulary.id(right)?, vocabulary.id(&joined)?))
         });
         let ids: Vec<_> = ids.collect::<Option<_>>()?;
-        let merges = Merges::new(&ids)?;
-        let pair = |at: usize| merges.find(bytes[at >> 8], bytes[at & 0xff]);
-        let pairs = (0..1 << 16).map(pair).collect();
-        Some(Self { merges, bytes, pairs })
+        Some(Self { merges: Merges::new(&ids)?, bytes })
     }
 
     pub fn worker(&self) -> BpeWorker {
@@ -88,13 +83,7 @@ impl Bpe {
     fn merge(&self, word: &[u8], ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
         ids.clear();
         ids.extend(word.iter().map(|&byte| self.bytes[byte as usize]));
-        if word.len() > SCAN_MAX {
-            return self.merges.merge_long(ids);
-        }
-        pairs.clear();
-        let place = |pair: &[u8]| usize::from(pair[0]) << 8 | usize::from(pair[1]);
-        pairs.extend(word.windows(2).map(|pair| self.pairs[place(pair)]));
-        self.merges.merge_short(ids, pairs);
+        self.merges.merge(ids, pairs);
     }
 }
 

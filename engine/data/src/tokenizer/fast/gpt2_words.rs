@@ -83,10 +83,10 @@ impl Words<'_> {
                 Some((class, width)) => self.run(start + 1 + width, class),
             };
         }
-        if first == b'\'' {
-            if let Some(end) = self.contraction(start + 1) {
-                return end;
-            }
+        if first == b'\''
+            && let Some(end) = self.contraction(start + 1)
+        {
+            return end;
         }
         match self.class(start) {
             None => start,

@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 
 /// No such pair.
 const NONE: u64 = u64::MAX;
-/// Words of more symbols go through [`Merges::merge_long`]: scanning for the lowest rank is quadratic.
-pub(super) const SCAN_MAX: usize = 48;
+/// Words of more symbols go through a heap: scanning for the lowest rank is quadratic.
+const SCAN_MAX: usize = 48;
 
 /// The merges of a vocabulary: an open-addressing table from a pair of ids to its rank and the id it makes.
 pub(super) struct Merges {
@@ -41,7 +41,7 @@ impl Merges {
 
     /// Rank in the high half, new id in the low one; [`NONE`], which is above every rank, where the pair is no merge.
     #[inline]
-    pub fn find(&self, left: u32, right: u32) -> u64 {
+    fn find(&self, left: u32, right: u32) -> u64 {
         let pair = u64::from(left) << 32 | u64::from(right);
         let mut at = self.home(pair);
         loop {
@@ -56,9 +56,15 @@ impl Merges {
         }
     }
 
-    /// Merges `ids` in place as far as it goes. `pairs[i]` is the merge of symbols i and i + 1, as [`Merges::find`]
-    /// gives it.
-    pub fn merge_short(&self, ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
+    /// Merges `ids` in place as far as it goes.
+    pub fn merge(&self, ids: &mut Vec<u32>, scratch: &mut Vec<u64>) {
+        if ids.len() <= SCAN_MAX { self.merge_short(ids, scratch) } else { self.merge_long(ids) }
+    }
+
+    /// `pairs[i]` is the merge of symbols i and i + 1.
+    fn merge_short(&self, ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
+        pairs.clear();
+        pairs.extend(ids.windows(2).map(|pair| self.find(pair[0], pair[1])));
         loop {
             // The first of the smallest: ranks differ between pairs, so equals are the same pair.
             let mut best = (NONE, 0);
@@ -84,7 +90,7 @@ impl Merges {
     }
 
     /// The same over a linked list of symbols and a heap of candidate merges; stale candidates are passed over.
-    pub fn merge_long(&self, ids: &mut Vec<u32>) {
+    fn merge_long(&self, ids: &mut Vec<u32>) {
         let end = ids.len();
         let mut next: Vec<usize> = (1..=end).collect();
         let mut before: Vec<usize> = (0..end).map(|i| i.wrapping_sub(1)).collect();
@@ -174,8 +180,7 @@ mod tests {
                 .collect();
             let expected = slowly(&table, word.clone());
             let (mut short, mut long) = (word.clone(), word.clone());
-            let mut pairs = word.windows(2).map(|pair| table.find(pair[0], pair[1])).collect();
-            table.merge_short(&mut short, &mut pairs);
+            table.merge_short(&mut short, &mut Vec::new());
             table.merge_long(&mut long);
             assert_eq!(short, expected, "{word:?}");
             assert_eq!(long, expected, "{word:?}");
