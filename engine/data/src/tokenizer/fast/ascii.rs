@@ -6,7 +6,7 @@ pub(super) fn letters(bytes: u64) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
     // Each byte's top bit says "not below `a`" and "above `z`" of its lower case; no carry leaves a byte.
-    let low = (bytes | 0x20 * ONES) & !HIGH;
+    let low = (bytes | (0x20 * ONES)) & !HIGH;
     let from_a = low + (0x80 - b'a' as u64) * ONES;
     let above_z = low + (0x80 - b'z' as u64 - 1) * ONES;
     let others = !(from_a & !above_z & !bytes) & HIGH;
