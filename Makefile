@@ -65,7 +65,7 @@ lint: $(LIBTORCH_READY) ## Formatting, clippy, and the build without libtorch
 BENCHES := bench-engine bench-fit bench-data bench-train
 
 bench: $(BENCHES) ## Measure everything, beside the peers on this machine
-.PHONY: $(BENCHES)
+.PHONY: $(BENCHES) parity-train
 
 bench-engine: $(LIBTORCH_READY) build vendor/.complete
 	$(MIXMAKE) -q -m manifests/demo.toml run
@@ -84,8 +84,24 @@ bench/data/.venv/ready: bench/data/requirements.txt
 	bench/data/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r bench/data/requirements.txt
 	touch $@
 
-bench-train: $(LIBTORCH_READY)
-	$(CARGO) run $(RELEASE) -p mixmake-train --example throughput
+# Arguments of bench/train/bench.py, such as `--cases gpt2-2M --rounds 5`.
+BENCH_TRAIN ?=
+
+bench-train: $(LIBTORCH_READY) target/bench/train/.complete
+	$(CARGO) build $(RELEASE) -p mixmake-train --examples
+	target/bench/train/bin/python bench/train/bench.py $(BENCH_TRAIN)
+
+parity-train: $(LIBTORCH_READY) target/bench/train/.complete ## Full-size models against transformers
+	$(CARGO) build $(RELEASE) -p mixmake-train --examples
+	target/bench/train/bin/python bench/train/full_size.py target/bench/parity
+	target/release/examples/parity target/bench/parity
+
+# The peers: PyTorch with all of its libraries (4.7 GB), and transformers.
+target/bench/train/.complete:
+	$(PYTHON) -m venv target/bench/train
+	target/bench/train/bin/python -m pip install --quiet --disable-pip-version-check \
+	  torch==2.11.0 numpy transformers==5.23.0 accelerate
+	touch $@
 
 doc: $(LIBTORCH_READY) ## Build the code's documentation
 	$(CARGO) doc $(RELEASE) --workspace --no-deps

@@ -107,6 +107,8 @@ pub struct LocalExecutor<'a> {
     pub program: PathBuf,
     /// Name and version, for receipts.
     pub version: String,
+    /// Variables for the processes it starts: advice, nothing that a key knows of.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Executor for LocalExecutor<'_> {
@@ -185,6 +187,7 @@ impl LocalExecutor<'_> {
         if let Some(device) = work.device {
             command.env("MIXMAKE_DEVICE", device.to_string());
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         Ok(command.spawn().at("start", &self.program).map_err(ExecError::from)?)
     }

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use crate::document::{Document, Section};
 use crate::schema::{
-    Architecture, AutoScale, Block, Ddo, Domain, Format, HeldOut, Manifest, Mixture, MixtureRef,
-    Mode, Model, Objective, OnError, Precision, Recipe, Report, ScaleLaw, Schedule, Step,
-    StepInput, StepOutput, Tokenizer, TokenizerSource, Total, Train, WarmUp, Workspace,
+    Architecture, AutoScale, Block, Ddo, Deterministic, Domain, Format, HeldOut, Manifest, Mixture,
+    MixtureRef, Mode, Model, Objective, OnError, Padding, Precision, Recipe, Recompute, Report,
+    Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput, Tokenizer, TokenizerSource, Total,
+    Train, WarmUp, Workspace,
 };
 use crate::source::Source;
 use crate::steps::Wiring;
 use crate::tree::Span;
-use crate::values::{Piece, Value};
+use crate::values::{Pair, Piece, Value};
 
 /// A key that has no value though it must.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub fn manifest(
         source: source.text.clone(),
         overrides: source.overrides.clone(),
         lines: source.text.match_indices('\n').map(|(end, _)| end).collect(),
+        runtime: document.single("runtime").map(runtime).transpose()?.unwrap_or_default(),
         workspace: document.single("workspace").map(workspace).unwrap_or_default(),
         tokenizer: document.single("tokenizer").map(tokenizer).transpose()?,
         steps: steps(document)?,
@@ -88,6 +90,26 @@ fn step(section: &Section, inputs: Vec<StepInput>) -> Built<Step> {
             .collect(),
         pass_environment: texts(section, "pass-environment")?,
         threads: narrow(section, "threads")?,
+    })
+}
+
+fn runtime(section: &Section) -> Built<Runtime> {
+    Ok(Runtime {
+        runs_per_gpu: narrow(section, "runs-per-gpu")?,
+        micro_batch: section.count("micro-batch"),
+        recompute: choice(section, "recompute", |name| match name {
+            "auto" => Some(Recompute::Auto),
+            "always" => Some(Recompute::Always),
+            "never" => Some(Recompute::Never),
+            _ => None,
+        })?,
+        deterministic: choice(section, "deterministic", |name| match name {
+            "auto" => Some(Deterministic::Auto),
+            "always" => Some(Deterministic::Always),
+            "never" => Some(Deterministic::Never),
+            _ => None,
+        })?,
+        tensorboard: section.text("tensorboard").map(PathBuf::from),
     })
 }
 
@@ -196,9 +218,11 @@ fn recipe(section: &Section) -> Built<Recipe> {
             "linear" => Some(Schedule::Linear),
             "cosine" => Some(Schedule::Cosine),
             "constant" => Some(Schedule::Constant),
+            "wsd" => Some(Schedule::Wsd { decay: section.number("decay").unwrap_or(0.0) }),
             _ => None,
         })?,
         warm_up: need(section, "warm-up", warm_up(section))?,
+        warm_up_from_zero: need(section, "warm-up-from-zero", section.flag("warm-up-from-zero"))?,
         weight_decay: number("weight-decay")?,
         clip: number("clip")?,
         batch_tokens: need(section, "batch-tokens", section.count("batch-tokens"))?,
@@ -212,6 +236,14 @@ fn recipe(section: &Section) -> Built<Recipe> {
         threads: narrow(section, "threads")?,
         seed: need(section, "seed", section.count("seed"))?,
         evaluations: narrow(section, "evaluations")?,
+        evaluate_at_steps: counts(section, "evaluate-at-steps")?,
+        evaluate_at_tokens: counts(section, "evaluate-at-tokens")?,
+        padding: choice(section, "padding", |name| match name {
+            "packed" => Some(Padding::Packed),
+            "longest" => Some(Padding::Longest),
+            "context" => Some(Padding::Context),
+            _ => None,
+        })?,
         masking: number("masking")?,
     })
 }
@@ -337,6 +369,7 @@ fn report(document: &Document, section: &Section) -> Built<Report> {
         title: need(section, "title", section.text("title"))?,
         trains,
         baseline: section.text("baseline"),
+        baselines: plain_pairs(need(section, "baselines", section.pairs("baselines"))?),
     })
 }
 
@@ -355,6 +388,17 @@ fn narrow(section: &Section, key: &str) -> Built<u32> {
 
 fn choice<T>(section: &Section, key: &str, read: impl Fn(&str) -> Option<T>) -> Built<T> {
     need(section, key, section.text(key).as_deref().and_then(read))
+}
+
+fn counts(section: &Section, key: &str) -> Built<Vec<u64>> {
+    let mut counts = plain(need(section, key, section.counts(key))?);
+    counts.sort_unstable();
+    counts.dedup();
+    Ok(counts)
+}
+
+fn plain_pairs(pairs: Vec<Pair>) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|pair| (pair.key.value, pair.value.value)).collect()
 }
 
 fn texts(section: &Section, key: &str) -> Built<Vec<String>> {

@@ -43,6 +43,12 @@ fn references(document: &Document, sink: &mut Sink) {
                     }
                     repeated(section, key.name, sink);
                 }
+                Kind::NamePairs { table } => {
+                    for pair in section.pairs(key.name).unwrap_or_default() {
+                        declared(document, table, &pair.key.value, &pair.key.span, sink);
+                        declared(document, table, &pair.value.value, &pair.value.span, sink);
+                    }
+                }
                 Kind::Mixture => {
                     if let Some(name) = section.text(key.name) {
                         mixture(document, &name, section.span(key.name), sink);

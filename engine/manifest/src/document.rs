@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::keys::{Preset, Table};
 use crate::tree::Span;
-use crate::values::{self, Piece, Value, Weight};
+use crate::values::{self, Pair, Piece, Value, Weight};
 
 /// Every table, by kind and in the order of the file.
 #[derive(Debug, Default)]
@@ -204,6 +204,13 @@ impl Section {
     pub fn variables(&self, key: &str) -> Option<Vec<(String, String)>> {
         match self.get(key)? {
             Value::Variables(variables) => Some(variables),
+            _ => None,
+        }
+    }
+
+    pub fn pairs(&self, key: &str) -> Option<Vec<Pair>> {
+        match self.get(key)? {
+            Value::Pairs(pairs) => Some(pairs),
             _ => None,
         }
     }

@@ -102,6 +102,18 @@ fn kind(kind: &Kind) -> Value {
             { "type": "string", "pattern": COUNT_PATTERN },
             { "type": "string", "pattern": SHARE_PATTERN },
         ] }),
+        Kind::CountOrAuto { .. } => json!({ "anyOf": [
+            integer(1, u64::from(u32::MAX)),
+            { "const": "auto" },
+            { "type": "string", "pattern": COUNT_PATTERN },
+        ] }),
+        Kind::Counts { .. } => {
+            json!({ "type": "array", "items": any_of(integer(1, u64::MAX), COUNT_PATTERN) })
+        }
+        Kind::NamePairs { .. } => json!({
+            "type": "object",
+            "additionalProperties": { "type": "string", "pattern": NAME_PATTERN },
+        }),
         Kind::Factors => json!({
             "type": "array",
             "minItems": 2,

@@ -59,6 +59,14 @@ pub enum Kind {
         of: &'static str,
         share_of: &'static str,
     },
+    /// A count, or `"auto"`.
+    CountOrAuto {
+        of: &'static str,
+    },
+    /// An array of counts.
+    Counts {
+        of: &'static str,
+    },
     /// An array of numbers or `"1/3"`.
     Factors,
     /// An array of integers.
@@ -75,6 +83,10 @@ pub enum Kind {
     },
     /// Names of tables.
     Names {
+        table: &'static str,
+    },
+    /// A table from names of tables to names of tables.
+    NamePairs {
         table: &'static str,
     },
     /// `uniform`, a `[mixture]`, `ddo.NAME` or `autoscale.NAME`.
@@ -138,6 +150,8 @@ impl Kind {
             Self::CountOrShare { of, share_of } => {
                 format!("a whole number of {of}, or a share of {share_of} such as \"2%\"")
             }
+            Self::CountOrAuto { of } => format!("\"auto\", or a number of {of} such as \"16k\""),
+            Self::Counts { of } => format!("an array of numbers of {of}, such as [100, \"10M\"]"),
             Self::Factors => "an array of factors, such as [3, \"1/3\"]".to_owned(),
             Self::Seeds => "a number of seeds, or an array of them, such as [1, 2]".to_owned(),
             Self::Weights => "a table of weights, such as { c4 = 0.6, arxiv = 0.4 }".to_owned(),
@@ -145,6 +159,9 @@ impl Kind {
             Self::Variables => "a table of environment variables, such as { LANG = \"C\" }".to_owned(),
             Self::Name { table } => format!("the name of a `[{table}.NAME]`"),
             Self::Names { table } => format!("an array of names of `[{table}.NAME]`"),
+            Self::NamePairs { table } => {
+                format!("a table of names of `[{table}.NAME]`, such as {{ ours = \"theirs\" }}")
+            }
             Self::Mixture => {
                 "a mixture: \"uniform\", the name of a `[mixture.NAME]`, \"ddo.NAME\" or \"autoscale.NAME\"".to_owned()
             }
@@ -165,7 +182,10 @@ impl Kind {
             }
             Self::Filters => "a string, an integer or a boolean".to_owned(),
             Self::Variables => "a string".to_owned(),
-            Self::Names { table } => format!("the name of a `[{table}.NAME]`"),
+            Self::Counts { of } => format!("a number of {of}, such as 300_000 or \"300k\""),
+            Self::Names { table } | Self::NamePairs { table } => {
+                format!("the name of a `[{table}.NAME]`")
+            }
             _ => self.expected(),
         }
     }

@@ -23,6 +23,7 @@ pub struct Manifest {
     /// Where each line of `source` ends, so that finding a line does not read the file.
     pub lines: Vec<usize>,
     pub workspace: Workspace,
+    pub runtime: Runtime,
     /// Absent only where the manifest has no domains (a table of losses alone).
     pub tokenizer: Option<Tokenizer>,
     /// Each after those it reads from, else in the order of the file.
@@ -158,6 +159,48 @@ pub struct StepOutput {
     pub output: usize,
 }
 
+/// `[runtime]`: how trainings are carried out. Never part of a key; of a result it can change the
+/// rounding at most, and receipts name what was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// `runs-per-gpu`: trainings that share a GPU; default 1.
+    pub runs_per_gpu: u32,
+    /// `micro-batch`: tokens of a forward and backward pass; absent for `"auto"`, what fits.
+    pub micro_batch: Option<u64>,
+    /// `recompute`: activations within layers are computed again instead of being kept.
+    pub recompute: Recompute,
+    /// `deterministic`: a GPU adds up in a fixed order.
+    pub deterministic: Deterministic,
+    /// `tensorboard`: folder for event files, a folder a training.
+    pub tensorboard: Option<PathBuf>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            runs_per_gpu: 1,
+            micro_batch: None,
+            recompute: Recompute::Auto,
+            deterministic: Deterministic::Auto,
+            tensorboard: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recompute {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deterministic {
+    Auto,
+    Always,
+    Never,
+}
+
 /// `[tokenizer]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tokenizer {
@@ -277,10 +320,12 @@ pub struct Recipe {
     pub model: String,
     /// `learning-rate`: the peak.
     pub learning_rate: f64,
-    /// `schedule = "linear" | "cosine" | "constant"`: the decay after warm-up; default linear, to 0.
+    /// `schedule = "linear" | "cosine" | "constant" | "wsd"`, with `decay` for the last: the decay after warm-up; default linear, to 0.
     pub schedule: Schedule,
     /// `warm-up = "10%"` of the steps, or a number of steps.
     pub warm_up: WarmUp,
+    /// `warm-up-from-zero`: whether the first step of a warm-up has rate 0; default true.
+    pub warm_up_from_zero: bool,
     /// `weight-decay`, on matrices and embeddings only; default 0.01.
     pub weight_decay: f64,
     /// `clip`: the global gradient norm; 0 means none; default 1.
@@ -297,15 +342,31 @@ pub struct Recipe {
     pub seed: u64,
     /// `evaluations = 8`: evenly spaced points at which held-out loss is measured, the end included.
     pub evaluations: u32,
+    /// `evaluate-at-steps`, `evaluate-at-tokens`: more points; sorted.
+    pub evaluate_at_steps: Vec<u64>,
+    pub evaluate_at_tokens: Vec<u64>,
+    /// `padding = "packed" | "longest" | "context"`.
+    pub padding: Padding,
     /// `masking = 0.15`: share of tokens masked, BERT only.
     pub masking: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Schedule {
     Linear,
     Cosine,
     Constant,
+    /// Constant, then to 0 in a line over the last `decay` of all steps.
+    Wsd {
+        decay: f64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    Packed,
+    Longest,
+    Context,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -433,4 +494,6 @@ pub struct Report {
     pub trains: Vec<String>,
     /// `baseline = "uniform"`: steps saved are counted against it.
     pub baseline: Option<String>,
+    /// `baselines = { ours = "theirs" }`: a baseline of a training's own, such as that of its scale.
+    pub baselines: BTreeMap<String, String>,
 }

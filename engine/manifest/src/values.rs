@@ -23,6 +23,14 @@ pub enum Value {
     Weights(Vec<Weight>),
     Filters(Vec<(String, String)>),
     Variables(Vec<(String, String)>),
+    Pairs(Vec<Pair>),
+}
+
+/// A name and the one it is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    pub key: Piece<String>,
+    pub value: Piece<String>,
 }
 
 /// An element and where it stands.
@@ -86,6 +94,15 @@ pub fn read(kind: &Kind, key: &str, node: &Node) -> Result<Value, Vec<Fault>> {
             pieces(kind, key, node, |kind, key, node| count(kind, key, node, 0, u64::MAX))
                 .map(Value::Counts)
         }
+        Kind::CountOrAuto { .. } => one(match &node.kind {
+            NodeKind::Text(text) if text == "auto" => Ok(Value::Text(text.clone())),
+            _ => count(kind, key, node, 1, u64::from(u32::MAX)).map(Value::Count),
+        }),
+        Kind::Counts { .. } => {
+            pieces(kind, key, node, |kind, key, node| count(kind, key, node, 1, u64::MAX))
+                .map(Value::Counts)
+        }
+        Kind::NamePairs { .. } => pairs(kind, key, node).map(Value::Pairs),
         Kind::Weights => weights(kind, key, node).map(Value::Weights),
         Kind::Filters => filters(kind, key, node).map(Value::Filters),
         Kind::Variables => variables(kind, key, node).map(Value::Variables),
@@ -290,6 +307,19 @@ fn weights(kind: &Kind, key: &str, node: &Node) -> Result<Vec<Weight>, Vec<Fault
             key_span: entry.key_span.clone(),
             value: weight(kind, &entry.key, &entry.node)?,
             span: entry.node.span.clone(),
+        })
+    }))
+}
+
+fn pairs(kind: &Kind, key: &str, node: &Node) -> Result<Vec<Pair>, Vec<Fault>> {
+    let NodeKind::Table(entries) = &node.kind else {
+        return Err(vec![wrong_type(kind, key, node)]);
+    };
+    collect(entries.iter().map(|entry| {
+        let value = text(kind, &entry.key, &entry.node)?;
+        Ok(Pair {
+            key: Piece { value: entry.key.clone(), span: entry.key_span.clone() },
+            value: Piece { value, span: entry.node.span.clone() },
         })
     }))
 }

@@ -11,6 +11,7 @@ mod command;
 mod error;
 mod evidence;
 pub mod runner;
+pub mod runtime;
 pub mod stage;
 mod table;
 mod ui;

@@ -1,67 +1,116 @@
-//! Training speed of a small GPT-2 on this machine's CPU or GPU:
-//! `cargo run --release -p mixmake-train --example throughput -- [layers hidden heads context vocabulary rows steps threads]`.
+//! Training speed of one model on this machine's CPU or GPU, as a line of JSON:
+//! `throughput '{"architecture":"gpt2","layers":3,…}'`, with the fields of `Case`. `bench/train/bench.py`
+//! runs it beside its peers.
 
 #![expect(clippy::print_stdout, reason = "a program, not a library")]
 
 use mixmake_train::{
-    Architecture, ModelConfig, Precision, Progress, Schedule, Sequences, TrainConfig, TrainFiles,
-    WarmUp, train,
+    Architecture, Deterministic, ModelConfig, Options, Padding, Precision, Progress, Recompute,
+    Schedule, Sequences, TrainConfig, TrainFiles, WarmUp, flops_per_token, peak_memory, train,
 };
+use serde::Deserialize;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// Endless text of no meaning.
-struct Noise {
-    sequences: u64,
+/// A model, a batch and how long to run it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Case {
+    architecture: Architecture,
+    layers: u32,
+    hidden: u32,
+    heads: u32,
     context: u32,
     vocabulary: u32,
+    /// Sequences of a step.
+    rows: u64,
+    /// The shortest sequence; the longest is `context`.
+    shortest: u32,
+    steps: u64,
+    threads: u32,
+    deterministic: bool,
+    micro_batch: Option<u64>,
+    recompute: bool,
 }
+
+impl Default for Case {
+    fn default() -> Case {
+        Case {
+            architecture: Architecture::Gpt2,
+            layers: 3,
+            hidden: 128,
+            heads: 4,
+            context: 128,
+            vocabulary: 4096,
+            rows: 16,
+            shortest: 0,
+            steps: 30,
+            threads: 1,
+            deterministic: false,
+            micro_batch: None,
+            recompute: false,
+        }
+    }
+}
+
+/// Text of no meaning. The peers' is made by the same formulas.
+struct Noise(Case);
 
 impl Sequences for Noise {
     fn len(&self) -> u64 {
-        self.sequences
+        self.0.rows * self.0.steps
     }
 
     fn read(&self, index: u64, buffer: &mut Vec<i64>) {
         buffer.clear();
         let token = |i: u64| (index.wrapping_mul(0x9e37_79b9) ^ i.wrapping_mul(0x85eb_ca6b)) >> 7;
-        let vocabulary = u64::from(self.vocabulary);
-        buffer.extend((0..u64::from(self.context)).map(|i| (token(i) % vocabulary) as i64));
+        let vocabulary = u64::from(self.0.vocabulary) - 5;
+        let context = u64::from(self.0.context);
+        let length = match u64::from(self.0.shortest) {
+            0 => context,
+            shortest => shortest + index * 7919 % (context - shortest + 1),
+        };
+        buffer.extend((0..length).map(|i| (5 + token(i) % vocabulary) as i64));
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut sizes = [3, 128, 4, 128, 4096, 16, 60, 1];
-    for (size, argument) in sizes.iter_mut().zip(std::env::args().skip(1)) {
-        *size = argument.parse()?;
-    }
-    let [layers, hidden, heads, context, vocabulary, rows, steps, threads] = sizes;
-    let architecture = Architecture::Gpt2;
-    let config = TrainConfig {
+fn config(case: &Case) -> TrainConfig {
+    let bert = case.architecture == Architecture::Bert;
+    TrainConfig {
         model: ModelConfig {
-            architecture,
-            vocabulary,
-            context,
-            layers,
-            hidden,
-            heads,
+            architecture: case.architecture,
+            vocabulary: case.vocabulary,
+            context: case.context,
+            layers: case.layers,
+            hidden: case.hidden,
+            heads: case.heads,
             dropout: 0.0,
         },
         learning_rate: 1e-3,
         schedule: Schedule::Linear,
+        decay: None,
         warm_up: WarmUp::Fraction(0.1),
+        warm_up_from_zero: true,
         weight_decay: 0.01,
         clip: 1.0,
-        batch_sequences: rows.into(),
+        batch_sequences: case.rows,
         precision: Precision::Auto,
-        threads,
+        threads: case.threads,
         seed: 1,
         evaluations: 1,
-        masking: 0.0,
-        mask_token: None,
-        pad_token: None,
-        special_tokens: vec![],
-    };
+        evaluate_at_steps: vec![],
+        evaluate_at_tokens: vec![],
+        padding: Padding::Packed,
+        masking: if bert { 0.15 } else { 0.0 },
+        mask_token: bert.then_some(3),
+        pad_token: bert.then_some(0),
+        special_tokens: if bert { vec![1, 2] } else { vec![] },
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let text = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
+    let case: Case = serde_json::from_str(&text)?;
     let folder = std::env::temp_dir();
     let files = TrainFiles {
         model: folder.join(format!("throughput-{}.safetensors", std::process::id())),
@@ -69,29 +118,51 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         checkpoints: None,
         checkpoint_every: Duration::MAX,
     };
-    let data = Noise { sequences: u64::from(rows) * u64::from(steps), context, vocabulary };
-    // The first steps fill caches and pools; the median step is not disturbed by a busy neighbour.
-    let (mut last, mut times) = (Instant::now(), Vec::new());
-    let report = train(&config, &data, &[], &files, &mut |progress| {
-        if matches!(progress, Progress::Stepped { .. }) {
-            times.push(last.elapsed().as_secs_f64());
-            last = Instant::now();
+    let options = Options {
+        micro_batch: case.micro_batch,
+        recompute: if case.recompute { Recompute::Always } else { Recompute::Never },
+        deterministic: if case.deterministic {
+            Deterministic::Always
+        } else {
+            Deterministic::Never
+        },
+    };
+    // (when, tokens so far) of each step. On a GPU steps are told of in bunches.
+    let mut seen: Vec<(Instant, u64)> = Vec::new();
+    let config = config(&case);
+    let report = train(&config, &options, &Noise(case.clone()), &[], &files, &mut |progress| {
+        if let Progress::Stepped { point, .. } = progress {
+            seen.push((Instant::now(), point.tokens));
         }
         ControlFlow::Continue(())
     })?;
     std::fs::remove_file(&files.model)?;
     std::fs::remove_file(&files.model_config)?;
-    times.sort_by(f64::total_cmp);
-    let tokens = f64::from(rows) * f64::from(context);
-    let rate = |seconds: f64| tokens / seconds;
-    println!(
-        "{} parameters, {}x{} tokens a step, {:?}: {:.0} tokens/s at the median step, {:.0} at the fastest",
-        report.parameters,
-        rows,
-        context,
-        report.numerics,
-        rate(times[times.len() / 2]),
-        rate(times[0])
-    );
+    let (median, overall) = rates(&seen);
+    let found = serde_json::json!({
+        "parameters": report.parameters,
+        "tokens_per_second": median,
+        "tokens_per_second_overall": overall,
+        "flops_per_token": flops_per_token(&config.model),
+        "micro_batch": report.micro_batch,
+        "peak_bytes": peak_memory(),
+        "loss": report.curve.last().map(|point| point.loss),
+        "numerics": report.numerics,
+    });
+    println!("{found}");
     Ok(())
+}
+
+/// Tokens a second at the median step, and over all steps after the first third, which fills caches
+/// and pools. Where steps are told of in bunches there is no median step, and both are the latter.
+fn rates(seen: &[(Instant, u64)]) -> (f64, f64) {
+    let warm = &seen[seen.len() / 3..];
+    let rate = |a: &(Instant, u64), b: &(Instant, u64)| {
+        (b.1 - a.1) as f64 / b.0.duration_since(a.0).as_secs_f64()
+    };
+    let overall = rate(&warm[0], &warm[warm.len() - 1]);
+    let mut single: Vec<f64> = warm.windows(2).map(|pair| rate(&pair[0], &pair[1])).collect();
+    single.sort_by(f64::total_cmp);
+    let bunched = single.last().is_some_and(|most| *most > 20.0 * overall);
+    (if bunched { overall } else { single[single.len() / 2] }, overall)
 }

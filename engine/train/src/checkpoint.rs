@@ -17,6 +17,8 @@ pub(crate) struct History {
     pub step: u64,
     /// Training tokens seen.
     pub tokens: u64,
+    /// Tokens of a pass, as the run has found to fit.
+    pub micro_batch: u64,
     pub rows: Vec<EvalRow>,
     pub curve: Vec<CurvePoint>,
 }
@@ -28,6 +30,23 @@ pub(crate) struct State {
     pub second: Tensor,
 }
 
+/// A copy of a run in host memory, so that it can be written while training goes on.
+pub(crate) struct Snapshot {
+    /// Of the run.
+    digest: String,
+    /// fp32, in the order of [`TENSORS`].
+    flats: [Vec<u8>; 3],
+    history: History,
+}
+
+impl Snapshot {
+    pub fn take(digest: String, state: &State, history: &History) -> Result<Snapshot, TrainError> {
+        let [parameters, first, second] =
+            [&state.parameters, &state.first, &state.second].map(files::bytes);
+        Ok(Snapshot { digest, flats: [parameters?, first?, second?], history: history.clone() })
+    }
+}
+
 const DIGEST: &str = "run";
 const DOMAINS: &str = "domains";
 const TENSORS: [&str; 3] = ["parameters", "first-moment", "second-moment"];
@@ -37,31 +56,25 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
-/// Writes the checkpoint of the run named by `digest`, replacing the one before.
-pub(crate) fn write(
-    folder: &Path,
-    digest: &str,
-    state: &State,
-    history: &History,
-) -> Result<(), TrainError> {
+/// Writes a checkpoint, replacing the one before.
+pub(crate) fn write(folder: &Path, snapshot: &Snapshot) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(|source| TrainError::io(folder, source))?;
-    let flats = [&state.parameters, &state.first, &state.second];
-    let shape = state.parameters.size();
-    let bytes = flats.map(files::bytes).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let history = &snapshot.history;
+    let shape = [snapshot.flats[0].len() as i64 / 4];
     let mut tensors: Vec<_> = TENSORS
         .iter()
         .map(|name| (*name).to_owned())
-        .zip(bytes.iter().map(|b| files::floats(&shape, b)))
+        .zip(snapshot.flats.iter().map(|bytes| files::floats(&shape, bytes)))
         .collect();
     let domains = domains(history);
-    tensors
-        .push(("position".into(), files::table(&[[history.step as f64, history.tokens as f64]])));
+    let position = [history.step as f64, history.tokens as f64, history.micro_batch as f64];
+    tensors.push(("position".into(), files::table(&[position])));
     tensors.push(("rows".into(), files::table(&rows_table(history, &domains))));
     tensors.push(("curve".into(), files::table(&curve_table(history))));
     let names =
         serde_json::to_string(&domains).map_err(|error| TrainError::weights(folder, error))?;
     let metadata =
-        HashMap::from([(DIGEST.to_owned(), digest.to_owned()), (DOMAINS.to_owned(), names)]);
+        HashMap::from([(DIGEST.to_owned(), snapshot.digest.clone()), (DOMAINS.to_owned(), names)]);
     files::write_tensors(&path(folder), tensors, Some(metadata))
 }
 
@@ -111,7 +124,7 @@ pub(crate) fn read(folder: &Path, digest: &str) -> Option<(State, History)> {
 }
 
 fn history(file: &SafeTensors, domains: &[String]) -> Option<History> {
-    let [step, tokens] = table::<2>(file, "position")?.first().copied()?;
+    let [step, tokens, micro_batch] = table::<3>(file, "position")?.first().copied()?;
     let row = |[step, tokens, domain, loss, evaluated]: [f64; 5]| {
         let domain = domains.get(domain as usize)?.clone();
         Some(EvalRow {
@@ -132,6 +145,7 @@ fn history(file: &SafeTensors, domains: &[String]) -> Option<History> {
     Some(History {
         step: step as u64,
         tokens: tokens as u64,
+        micro_batch: micro_batch as u64,
         rows: table(file, "rows")?.into_iter().map(row).collect::<Option<_>>()?,
         curve: table(file, "curve")?.into_iter().map(point).collect(),
     })

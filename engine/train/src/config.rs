@@ -1,6 +1,7 @@
 //! What decides a training run: the model's shape and the optimisation. These types enter action keys,
 //! so they hold no maps, and an absent option leaves no trace in their serialised form.
 
+use crate::batch::Padding;
 use crate::error::TrainError;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +35,16 @@ pub struct ModelConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
+    /// To 0 in a line.
     Linear,
+    /// To 0 along half a cosine.
     Cosine,
     Constant,
+    /// Warm-up, stable, decay: constant, then to 0 in a line over the last steps.
+    Wsd,
 }
 
-/// How long the learning rate rises linearly from 0.
+/// How long the learning rate rises linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarmUp {
@@ -66,7 +71,14 @@ pub struct TrainConfig {
     /// Peak learning rate.
     pub learning_rate: f64,
     pub schedule: Schedule,
+    /// Of [`Schedule::Wsd`]: over what share of all steps, at the end, the rate decays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay: Option<f64>,
     pub warm_up: WarmUp,
+    /// Whether the first step of a warm-up has rate 0, as in the `transformers` trainer, or already
+    /// one step's share of the peak.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub warm_up_from_zero: bool,
     /// Of matrices and embeddings only.
     pub weight_decay: f64,
     /// Global norm above which gradients are scaled down; 0 for none.
@@ -78,6 +90,14 @@ pub struct TrainConfig {
     pub seed: u64,
     /// How many evaluations, evenly spaced over the steps; the last is after the last step.
     pub evaluations: u32,
+    /// More evaluations, after these steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluate_at_steps: Vec<u64>,
+    /// More evaluations, after the step that reaches each of these counts of training tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluate_at_tokens: Vec<u64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub padding: Padding,
     /// BERT: fraction of tokens to predict; 0 for GPT-2.
     #[serde(default)]
     pub masking: f64,
@@ -90,6 +110,19 @@ pub struct TrainConfig {
     /// BERT: ids that are never masked (start and separator).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub special_tokens: Vec<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn is_default(padding: &Padding) -> bool {
+    *padding == Padding::default()
 }
 
 impl ModelConfig {
@@ -129,6 +162,10 @@ impl TrainConfig {
         if let WarmUp::Fraction(fraction) = self.warm_up {
             ensure((0.0..=1.0).contains(&fraction), "warm-up", "must be a fraction from 0 to 1")?;
         }
+        let share = |decay: f64| decay > 0.0 && decay <= 1.0;
+        let decays = self.schedule == Schedule::Wsd;
+        ensure(self.decay.is_some() == decays, "decay", "goes with the schedule `wsd`")?;
+        ensure(self.decay.is_none_or(share), "decay", "must be a share above 0, up to 1")?;
         match self.model.architecture {
             Architecture::Gpt2 => ensure(self.masking == 0.0, "masking", "must be 0 for `gpt2`"),
             Architecture::Bert => self.validate_masking(),
@@ -168,7 +205,9 @@ mod tests {
             },
             learning_rate: 1e-3,
             schedule: Schedule::Linear,
+            decay: None,
             warm_up: WarmUp::Fraction(0.1),
+            warm_up_from_zero: true,
             weight_decay: 0.01,
             clip: 1.0,
             batch_sequences: 4,
@@ -176,6 +215,9 @@ mod tests {
             threads: 1,
             seed: 1,
             evaluations: 2,
+            evaluate_at_steps: vec![],
+            evaluate_at_tokens: vec![],
+            padding: Padding::Packed,
             masking: 0.0,
             mask_token: None,
             pad_token: None,
@@ -196,7 +238,7 @@ mod tests {
     #[test]
     fn bad_fields_are_named() {
         type Change = fn(&mut TrainConfig);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 12] = [
             ("hidden", |c| c.model.hidden = 30),
             ("heads", |c| c.model.heads = 0),
             ("dropout", |c| c.model.dropout = 1.0),
@@ -204,6 +246,8 @@ mod tests {
             ("batch-sequences", |c| c.batch_sequences = 0),
             ("evaluations", |c| c.evaluations = 0),
             ("warm-up", |c| c.warm_up = WarmUp::Fraction(1.5)),
+            ("decay", |c| c.schedule = Schedule::Wsd),
+            ("decay", |c| c.decay = Some(0.2)),
             ("masking", |c| c.masking = 0.15),
             ("masking", |c| c.model.architecture = Architecture::Bert),
             ("mask-token", |c| {

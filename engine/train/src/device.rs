@@ -19,6 +19,9 @@ pub struct Numerics {
     pub threads: u32,
     /// Version of libtorch.
     pub libtorch: String,
+    /// Of the GPU; none on a CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// Whether the same inputs on the same device model and library give the same bits.
     pub deterministic: bool,
 }
@@ -116,13 +119,20 @@ impl Machine {
         if self.precision == Precision::Bf16 { Kind::BFloat16 } else { Kind::Float }
     }
 
-    /// Tokens of one forward and backward pass. Part of what decides the bits: a function of the device
-    /// class alone. On a CPU activations of small passes stay in the cache; a GPU wants large ones.
+    /// Tokens of one forward and backward pass where they fit. On a CPU activations of small passes stay
+    /// in the cache; a GPU wants large ones.
     pub fn tokens_per_pass(self) -> u64 {
-        if self.device == Device::Cpu { 1 << 11 } else { 1 << 14 }
+        if self.device == Device::Cpu { 1 << 11 } else { 1 << 16 }
     }
 
-    pub fn numerics(self, threads: u32) -> Numerics {
+    /// What the shortest row of a group may lack of the longest: a CPU computes no padding, a GPU wants
+    /// few kernels.
+    pub fn slack(self) -> f64 {
+        if self.device == Device::Cpu { 0.0 } else { 0.1 }
+    }
+
+    /// `deterministic`: whether sums of a fixed order were asked for.
+    pub fn numerics(self, threads: u32, deterministic: bool) -> Numerics {
         let device = match self.device {
             Device::Cpu => "cpu".to_owned(),
             _ => format!("cuda {}", gpu_model().unwrap_or_default()).trim().to_owned(),
@@ -132,10 +142,19 @@ impl Machine {
             precision: self.precision,
             threads,
             libtorch: libtorch_version(),
-            // On a GPU the backward pass of attention adds up in no fixed order.
-            deterministic: self.device == Device::Cpu,
+            driver: if self.device == Device::Cpu { None } else { driver() },
+            deterministic: deterministic || self.device == Device::Cpu,
         }
     }
+}
+
+/// The version of NVIDIA's kernel module.
+fn driver() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+    let line = text.lines().next()?;
+    line.split_whitespace()
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        .map(str::to_owned)
 }
 
 /// The model of the GPU as the driver states it, where that is one for all GPUs.

@@ -23,13 +23,26 @@ pub enum TrainError {
     )]
     UnknownToken { set: String, sequence: u64, token: i64, vocabulary: u32 },
     #[error(
-        "the loss is {loss} at step {step}: training diverged; lower `learning-rate`, lengthen `warm-up` or set `clip` to 1.0"
+        "the loss is {loss} and the gradient's norm {norm} at step {step}: training diverged; lower `learning-rate`, lengthen `warm-up` or set `clip` to 1.0. {}",
+        kept(*checkpoint)
     )]
-    Diverged { step: u64, loss: f64 },
+    Diverged { step: u64, loss: f64, norm: f64, checkpoint: Option<u64> },
     #[error(
-        "out of memory: {detail}; choose a smaller `hidden`, `layers` or `context`, or a larger device"
+        "out of memory: {detail}; set `micro-batch` in `[runtime]` lower or `recompute` to \"always\", choose a smaller `hidden`, `layers` or `context`, or a larger device"
     )]
     OutOfMemory { detail: String },
+    #[error(
+        "this training needs about {} on the {device}, which has {} left, even with `recompute` and one row a pass; choose a smaller `hidden`, `layers` or `context`, or a larger device",
+        gigabytes(*needed),
+        gigabytes(*available)
+    )]
+    WontFit { device: &'static str, needed: u64, available: u64 },
+    #[error(
+        "the GPU failed: {detail}; `nvidia-smi` and the kernel's log say whether it is still there. Run the same command again once it is"
+    )]
+    DeviceLost { detail: String },
+    #[error("at step {step}: {source}. {}", kept(*checkpoint))]
+    At { step: u64, checkpoint: Option<u64>, source: Box<TrainError> },
     #[error("libtorch: {detail}")]
     Torch { detail: String },
     #[error("`{path}`: {source}")]
@@ -50,6 +63,18 @@ impl TrainError {
     }
 }
 
+/// What is left of a run that failed.
+fn kept(checkpoint: Option<u64>) -> String {
+    match checkpoint {
+        Some(step) => format!("The last good checkpoint, of step {step}, is kept"),
+        None => "There is no checkpoint yet: the run would start afresh".to_owned(),
+    }
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
 impl From<TchError> for TrainError {
     /// libtorch reports with a C++ backtrace; its first line is what a user can act on.
     fn from(error: TchError) -> TrainError {
@@ -61,6 +86,8 @@ impl From<TchError> for TrainError {
         let lower = message.to_lowercase();
         if lower.contains("out of memory") || lower.contains("can't allocate memory") {
             TrainError::OutOfMemory { detail }
+        } else if lower.contains("cuda error") || lower.contains("cudnn_status") {
+            TrainError::DeviceLost { detail }
         } else {
             TrainError::Torch { detail }
         }
@@ -73,13 +100,20 @@ mod tests {
 
     #[test]
     fn torch_messages_are_classified() {
-        let check = |message: &str, memory: bool| {
-            let error = TrainError::from(TchError::Torch(message.to_owned()));
-            assert_eq!(matches!(error, TrainError::OutOfMemory { .. }), memory, "{message}");
-            assert!(!error.to_string().contains("frame #0"), "{error}");
+        let check = |message: &str, start: &str| {
+            let error = TrainError::from(TchError::Torch(message.to_owned())).to_string();
+            assert!(error.starts_with(start), "{error}");
+            assert!(!error.contains("frame #0"), "{error}");
         };
-        check("CUDA out of memory. Tried to allocate 2.00 GiB.\nframe #0: c10", true);
-        check("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried", true);
-        check("mat1 and mat2 shapes cannot be multiplied\nframe #0: c10", false);
+        check("CUDA out of memory. Tried to allocate 2.00 GiB.\nframe #0: c10", "out of memory");
+        check(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried",
+            "out of memory",
+        );
+        check(
+            "CUDA error: an illegal memory access was encountered\nCUDA kernel",
+            "the GPU failed",
+        );
+        check("mat1 and mat2 shapes cannot be multiplied\nframe #0: c10", "libtorch: mat1");
     }
 }

@@ -6,13 +6,15 @@
 
 use crate::error::TrainError;
 use crate::model::Output;
-use crate::parameters::Views;
+use crate::parameters::{Layout, Views};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-/// The output layer of a model: weight [vocabulary, hidden] and, for some, bias [vocabulary].
+/// The output layer of a model: weight [padded vocabulary, hidden] and, for some, bias [padded
+/// vocabulary].
 pub(crate) struct Head {
     weight: Tensor,
     bias: Option<Tensor>,
+    vocabulary: i64,
 }
 
 /// Where the head's gradients are added up: fp32 views of the flat gradient.
@@ -22,18 +24,30 @@ pub(crate) struct HeadGradients {
 }
 
 impl Head {
-    pub fn new(views: &Views, output: Output) -> Result<Head, TrainError> {
+    pub fn new(views: &Views, layout: &Layout, output: Output) -> Result<Head, TrainError> {
         let bias = output.bias.map(|id| views[id].f_detach()).transpose()?;
-        Ok(Head { weight: views[output.weight].f_detach()?, bias })
+        let vocabulary = layout.stored_rows(output.weight);
+        Ok(Head { weight: views[output.weight].f_detach()?, bias, vocabulary })
     }
 
     /// Logits [n, vocabulary] of `features` [n, hidden], in fp32.
     pub fn logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
+        let logits = self.padded_logits(features)?.f_narrow(1, 0, self.vocabulary)?;
+        Ok(logits.f_to_kind(Kind::Float)?)
+    }
+
+    /// Logits [n, padded vocabulary]; those that are no token's are -inf, so their probability is 0.
+    fn padded_logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
+        let weight = self.weight.f_transpose(0, 1)?;
         let product = match &self.bias {
-            Some(bias) => bias.f_addmm(features, &self.weight.f_transpose(0, 1)?)?,
-            None => features.f_mm(&self.weight.f_transpose(0, 1)?)?,
+            Some(bias) => bias.f_addmm(features, &weight)?,
+            None => features.f_mm(&weight)?,
         };
-        Ok(product.f_to_kind(Kind::Float)?)
+        let padding = product.size()[1] - self.vocabulary;
+        if padding > 0 {
+            let _ = product.f_narrow(1, self.vocabulary, padding)?.f_fill_(f64::NEG_INFINITY)?;
+        }
+        Ok(product)
     }
 
     /// Sum over rows of the cross-entropy in nats, as one f64 on the device.
@@ -41,9 +55,9 @@ impl Head {
         let _guard = no_grad_guard();
         let mut sum = Tensor::f_zeros([], (Kind::Double, features.device()))?;
         for (start, count) in self.chunks(features) {
-            let logits = self.logits(&features.f_narrow(0, start, count)?)?;
+            let logits = self.padded_logits(&features.f_narrow(0, start, count)?)?;
             let targets = targets.f_narrow(0, start, count)?.f_unsqueeze(1)?;
-            sum = sum.f_sub(&log_likelihood(&logits.f_log_softmax(-1, None)?, &targets)?)?;
+            sum = sum.f_sub(&log_likelihood(&log_softmax(&logits)?, &targets)?)?;
         }
         Ok(sum)
     }
@@ -66,7 +80,7 @@ impl Head {
         for (start, count) in self.chunks(features) {
             let rows = |tensor: &Tensor| tensor.f_narrow(0, start, count);
             let targets = rows(targets)?.f_unsqueeze(1)?;
-            let mut chunk = self.logits(&rows(features)?)?.f_log_softmax(-1, None)?;
+            let mut chunk = log_softmax(&self.padded_logits(&rows(features)?)?)?;
             sum = sum.f_sub(&log_likelihood(&chunk, &targets)?)?;
             let _ = chunk.f_exp_()?.f_scatter_add_(1, &targets, &rows(&minus_one)?)?;
             let chunk = chunk.f_to_kind(features.kind())?;
@@ -80,7 +94,7 @@ impl Head {
     /// launch is what must be made worth it.
     fn chunks(&self, features: &Tensor) -> impl Iterator<Item = (i64, i64)> + use<> {
         let rows = features.size()[0];
-        let elements: i64 = if features.device() == Device::Cpu { 1 << 20 } else { 1 << 28 };
+        let elements: i64 = if features.device() == Device::Cpu { 1 << 20 } else { 1 << 27 };
         let most = (elements / self.weight.size()[0]).max(32);
         (0..rows).step_by(most as usize).map(move |start| (start, most.min(rows - start)))
     }
@@ -108,6 +122,11 @@ impl HeadGradients {
         }
         Ok(())
     }
+}
+
+/// In fp32 whatever the logits are in, without a copy of them.
+fn log_softmax(logits: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(logits.f_log_softmax(-1, Kind::Float)?)
 }
 
 /// Sum of the log-probabilities [c, vocabulary] at `targets` [c, 1], as one f64.

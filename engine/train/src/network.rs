@@ -1,12 +1,14 @@
 //! A model with its parameters on a device: loss, gradients, logits, files.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, DeviceBatch};
 use crate::config::ModelConfig;
+use crate::dropout::Chance;
 use crate::error::TrainError;
 use crate::loss::{Head, HeadGradients};
 use crate::model::{Model, read_description};
 use crate::parameters::{Layout, Views, zeros};
-use crate::weights;
+use crate::{shim, weights};
+use std::ops::Range;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
@@ -30,10 +32,17 @@ pub struct Gradients {
     pub tensors: Vec<(String, Vec<f32>)>,
 }
 
-/// The parameters as the products read them, for one optimiser step.
-pub(crate) struct Working {
-    /// Flat, requires a gradient; shares its memory with the parameters in fp32.
-    flat: Tensor,
+/// The parameters as the products read them, for one optimiser step: leaves of the graph that share
+/// their memory with the parameters in fp32, and are copies in bf16.
+pub(crate) struct Working(Views);
+
+/// How a pass is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pass {
+    pub dropout: Option<Chance>,
+    /// Keep the activations between layers alone and compute those within a layer again on the way
+    /// back: a third more work, a fraction of the memory, the same bits.
+    pub recompute: bool,
 }
 
 impl Network {
@@ -82,7 +91,7 @@ impl Network {
     /// How many numbers are trained.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.layout.numel() as u64
+        self.layout.parameters() as u64
     }
 
     /// Logits of each position that predicts, [`Batch::predictions`] rows of `vocabulary`.
@@ -91,10 +100,10 @@ impl Network {
     /// No memory.
     pub fn logits(&self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
         let _guard = no_grad_guard();
-        let views = self.layout.views(&self.working()?.flat)?;
-        let batch = batch.to_device(self.flat.device())?;
-        let features = self.model.features(&views, &batch, 0.0)?;
-        values(&Head::new(&views, self.model.output())?.logits(&features)?)
+        let views = self.frozen_views()?;
+        let batch = batch.to_device(self.flat.device(), None)?;
+        let features = self.features(&views, &batch)?;
+        values(&Head::new(&views, &self.layout, self.model.output())?.logits(&features)?)
     }
 
     /// Mean loss of a batch and its gradient, without dropout.
@@ -106,9 +115,12 @@ impl Network {
         if predictions == 0 {
             return Err(TrainError::NothingToPredict { set: "batch".into() });
         }
-        let mut gradient = zeros(&self.layout, self.flat.device())?;
+        let gradient = zeros(&self.layout, self.flat.device())?;
         let scale = 1.0 / predictions as f64;
-        let loss = self.accumulate(&self.working()?, batch, scale, 0.0, &mut gradient)? * scale;
+        let working = self.working()?;
+        let into = self.layout.views(&gradient)?;
+        let loss = self.accumulate(&working, batch, scale, Pass::default(), &into)?;
+        let loss = loss.f_double_value(&[])? * scale;
         let all = values(&gradient)?;
         let slice =
             |offset: i64, count: i64| all[offset as usize..(offset + count) as usize].to_vec();
@@ -134,51 +146,107 @@ impl Network {
 
     /// The parameters in the precision of the products: cast once, used by every batch of a step.
     pub(crate) fn working(&self) -> Result<Working, TrainError> {
-        let flat = self.flat.f_detach()?.f_to_kind(self.kind)?.f_set_requires_grad(true)?;
-        Ok(Working { flat })
+        Ok(Working(self.frozen_views()?.leaves()?))
     }
 
-    /// Adds `scale` times the gradient of the batch's summed loss into `gradient` (flat, fp32) and
-    /// returns that sum, in nats.
+    /// Adds `scale` times the gradient of the batch's summed loss to `into` (views of the flat fp32
+    /// gradient). That sum, in nats, as one f64 on the device: nothing waits for it.
     pub(crate) fn accumulate(
         &self,
         working: &Working,
         batch: &Batch,
         scale: f64,
-        dropout: f64,
-        gradient: &mut Tensor,
-    ) -> Result<f64, TrainError> {
-        let batch = batch.to_device(self.flat.device())?;
-        let views = self.layout.views(&working.flat)?;
-        let output = self.model.output();
-        let features = self.model.features(&views, &batch, dropout)?;
-        let mut to_head = HeadGradients::new(&self.layout.views(gradient)?, output);
-        let head = Head::new(&views, output)?;
-        let (loss, to_features) =
-            head.loss_and_gradient(&features.f_detach()?, &batch.targets, scale, &mut to_head)?;
-        // Backward from the product: its gradient to the features is `to_features`.
-        let root = features.f_mul(&to_features)?;
-        for flat in Tensor::f_run_backward(&[root], &[&working.flat], false, false)? {
-            let _guard = no_grad_guard();
-            let _ = gradient.f_add_(&flat)?;
+        pass: Pass,
+        into: &Views,
+    ) -> Result<Tensor, TrainError> {
+        let batch = batch.to_device(self.flat.device(), pass.dropout)?;
+        let views = &working.0;
+        let sections = views.sections();
+        let segments: Vec<Range<usize>> = if pass.recompute {
+            (0..sections).map(|section| section..section + 1).collect()
+        } else {
+            vec![0..sections; 1]
+        };
+        let inputs = self.inputs_of(&segments, views, &batch)?;
+        let mut loss = None;
+        let mut incoming = None;
+        for (segment, input) in segments.into_iter().zip(inputs).rev() {
+            let x = input.map(|x| x.f_set_requires_grad(true)).transpose()?;
+            let output = self.model.run(segment.clone(), views, x.as_ref(), &batch)?;
+            let gradient = match incoming.take() {
+                Some(gradient) => gradient,
+                None => {
+                    let head = Head::new(views, &self.layout, self.model.output())?;
+                    let mut to_head = HeadGradients::new(into, self.model.output());
+                    let features = output.f_detach()?;
+                    let (sum, to_features) =
+                        head.loss_and_gradient(&features, &batch.targets, scale, &mut to_head)?;
+                    loss = Some(sum);
+                    to_features
+                }
+            };
+            incoming = add_gradients(&output, &gradient, x.as_ref(), segment, (views, into))?;
         }
-        Ok(loss.f_double_value(&[])?)
+        loss.ok_or_else(|| TrainError::Torch { detail: "the model has no sections".into() })
     }
 
-    /// Summed cross-entropy of a batch in nats, without dropout or gradient.
-    pub(crate) fn loss(&self, views: &Views, batch: &Batch) -> Result<f64, TrainError> {
+    /// What comes into each segment, computed without a graph; nothing into the first.
+    fn inputs_of(
+        &self,
+        segments: &[Range<usize>],
+        views: &Views,
+        batch: &DeviceBatch,
+    ) -> Result<Vec<Option<Tensor>>, TrainError> {
         let _guard = no_grad_guard();
-        let batch = batch.to_device(self.flat.device())?;
-        let features = self.model.features(views, &batch, 0.0)?;
-        let loss = Head::new(views, self.model.output())?.loss(&features, &batch.targets)?;
-        Ok(loss.f_double_value(&[])?)
+        let mut inputs = vec![None];
+        for segment in &segments[..segments.len() - 1] {
+            let input = inputs.last().and_then(Option::as_ref);
+            let output = self.model.run(segment.clone(), views, input, batch)?;
+            inputs.push(Some(output));
+        }
+        Ok(inputs)
     }
 
-    /// Views for evaluation.
+    /// Features of the predicted positions, without dropout or gradient.
+    fn features(&self, views: &Views, batch: &DeviceBatch) -> Result<Tensor, TrainError> {
+        let _guard = no_grad_guard();
+        self.model.run(0..views.sections(), views, None, batch)
+    }
+
+    /// Summed cross-entropy of a batch in nats, without dropout or gradient, as one f64 on the device.
+    pub(crate) fn loss(&self, views: &Views, batch: &Batch) -> Result<Tensor, TrainError> {
+        let batch = batch.to_device(self.flat.device(), None)?;
+        let features = self.features(views, &batch)?;
+        Head::new(views, &self.layout, self.model.output())?.loss(&features, &batch.targets)
+    }
+
+    /// Views of the parameters in the precision of the products.
     pub(crate) fn frozen_views(&self) -> Result<Views, TrainError> {
         let _guard = no_grad_guard();
         self.layout.views(&self.flat.f_to_kind(self.kind)?)
     }
+}
+
+/// Sends `gradient` back from `output` through the sections of `segment`: adds to what `views.1` holds
+/// of the parameters `views.0`, and gives the gradient to the segment's input `x`.
+fn add_gradients(
+    output: &Tensor,
+    gradient: &Tensor,
+    x: Option<&Tensor>,
+    segment: Range<usize>,
+    views: (&Views, &Views),
+) -> Result<Option<Tensor>, TrainError> {
+    let mut leaves: Vec<&Tensor> = views.0.of_sections(segment.clone()).iter().collect();
+    leaves.extend(x);
+    let mut found = shim::backward(output, gradient, &leaves)?;
+    let to_input = if x.is_some() { found.pop().flatten() } else { None };
+    let _guard = no_grad_guard();
+    for (gradient, sum) in found.into_iter().zip(views.1.of_sections(segment)) {
+        if let Some(gradient) = gradient {
+            let _ = sum.shallow_clone().f_add_(&gradient)?;
+        }
+    }
+    Ok(to_input)
 }
 
 fn values(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {

@@ -1,79 +1,96 @@
-//! AdamW (Loshchilov and Hutter, 2019) with PyTorch's conventions, and clipping by the global norm, over
-//! the flat buffers: a step is about ten kernels whatever the number of layers.
+//! AdamW (Loshchilov and Hutter, 2019) as PyTorch's fused kernel computes it, with clipping by the
+//! global norm inside, over the flat buffers: one pass over memory for what decays, one for the rest.
+//!
+//! Nothing here waits for the device: a step whose norm or loss is not finite changes nothing, and who
+//! reads the norm later learns of it.
 
 use crate::error::TrainError;
 use crate::parameters::{Layout, zeros};
-use tch::{Tensor, no_grad_guard};
+use crate::shim::{Betas, FusedStep, fused_adamw};
+use tch::{Device, Kind, Tensor, no_grad_guard};
 
-const BETA_1: f64 = 0.9;
-const BETA_2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
+const BETAS: Betas = Betas { first: 0.9, second: 0.999, epsilon: 1e-8 };
 
 pub(crate) struct AdamW {
     /// Running mean of the gradient.
     pub first: Tensor,
     /// Running mean of its square.
     pub second: Tensor,
-    scratch: Tensor,
     weight_decay: f64,
     numel_decaying: i64,
 }
 
 impl AdamW {
-    pub fn new(
-        layout: &Layout,
-        weight_decay: f64,
-        device: tch::Device,
-    ) -> Result<AdamW, TrainError> {
+    pub fn new(layout: &Layout, weight_decay: f64, device: Device) -> Result<AdamW, TrainError> {
         Ok(AdamW {
             first: zeros(layout, device)?,
             second: zeros(layout, device)?,
-            scratch: zeros(layout, device)?,
             weight_decay,
             numel_decaying: layout.numel_decaying(),
         })
     }
 
-    /// Updates `parameters` by `gradient`; `step` counts from 1.
+    /// Updates `parameters` by `gradient`, which is divided by the scalar `scale` on the way; `step`
+    /// counts from 1. Where the scalar `skip` is 1 nothing changes.
     ///
-    /// p <- p (1 - lr wd) - lr / c1 · m / (sqrt(v) / sqrt(c2) + eps) with c = 1 - beta^step. Written
-    /// m / (a sqrt(v) + b) with the constants folded into a and b, so that one pass divides and adds.
+    /// m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g²;  with c = 1 - b^step:
+    /// p <- p (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps)
     pub fn step(
         &mut self,
         parameters: &Tensor,
         gradient: &Tensor,
+        norm: &Norm,
         rate: f64,
         step: u64,
     ) -> Result<(), TrainError> {
-        let _guard = no_grad_guard();
-        let _ = self.first.f_lerp_(gradient, 1.0 - BETA_1)?;
-        let _ = gradient.f_square_out(&self.scratch)?;
-        let _ = self.second.f_lerp_(&self.scratch, 1.0 - BETA_2)?;
-        if rate == 0.0 {
-            return Ok(()); // the start of a warm-up: a and b would be infinite
+        let count = Tensor::f_full([], step as f64, (Kind::Float, parameters.device()))?;
+        let rest = parameters.numel() as i64 - self.numel_decaying;
+        for (start, length, decay) in
+            [(0, self.numel_decaying, self.weight_decay), (self.numel_decaying, rest, 0.0)]
+        {
+            if length == 0 {
+                continue;
+            }
+            let part = |tensor: &Tensor| tensor.f_narrow(0, start, length);
+            let tensors = FusedStep {
+                parameters: &part(parameters)?,
+                gradient: &part(gradient)?,
+                first: &part(&self.first)?,
+                second: &part(&self.second)?,
+                step: &count,
+                scale: &norm.scale,
+                skip: &norm.skip,
+            };
+            fused_adamw(&tensors, rate, BETAS, decay)?;
         }
-        let correction = |beta: f64| 1.0 - beta.powf(step as f64);
-        let per_rate = correction(BETA_1) / rate;
-        let _ = self.second.f_sqrt_out(&self.scratch)?;
-        let _ = self.scratch.f_mul_scalar_(-per_rate / correction(BETA_2).sqrt())?;
-        let _ = self.scratch.f_add_scalar_(-per_rate * EPSILON)?;
-        if self.weight_decay > 0.0 {
-            let mut decaying = parameters.f_narrow(0, 0, self.numel_decaying)?;
-            let _ = decaying.f_mul_scalar_(1.0 - rate * self.weight_decay)?;
-        }
-        let _ = parameters.shallow_clone().f_addcdiv_(&self.first, &self.scratch)?;
         Ok(())
     }
 }
 
-/// Scales `gradient` down to global norm `limit` (0 for no limit); the norm before that.
-pub(crate) fn clip(gradient: &mut Tensor, limit: f64) -> Result<f64, TrainError> {
-    let _guard = no_grad_guard();
-    let norm = gradient.f_norm()?.f_double_value(&[])?;
-    if limit > 0.0 && norm > limit {
-        let _ = gradient.f_mul_scalar_(limit / (norm + 1e-6))?;
+/// The global norm of a gradient and what follows from it, as fp32 scalars on the device.
+pub(crate) struct Norm {
+    /// Before clipping.
+    pub norm: Tensor,
+    /// What to divide the gradient by so that its norm is at most the limit; 1 for a smaller one.
+    pub scale: Tensor,
+    /// 1 where the norm or the loss is not finite, else 0.
+    pub skip: Tensor,
+}
+
+impl Norm {
+    /// Of `gradient` (flat), for clipping at `limit` (0 for no limit); `loss` is a scalar.
+    pub fn new(gradient: &Tensor, limit: f64, loss: &Tensor) -> Result<Norm, TrainError> {
+        let _guard = no_grad_guard();
+        let norm = gradient.f_norm()?;
+        let scale = if limit > 0.0 {
+            norm.f_add_scalar(1e-6)?.f_div_scalar(limit)?.f_clamp_min(1.0)?
+        } else {
+            norm.f_ones_like()?
+        };
+        let finite = norm.f_isfinite()?.f_logical_and(&loss.f_isfinite()?)?;
+        let skip = finite.f_logical_not()?.f_to_kind(Kind::Float)?;
+        Ok(Norm { norm, scale, skip })
     }
-    Ok(norm)
 }
 
 #[cfg(test)]
@@ -94,9 +111,9 @@ mod tests {
         for step in 1..=5 {
             let rate = [0.0, 0.01, 0.02, 0.01, 0.005][step - 1];
             let gradient: [f32; 6] = std::array::from_fn(|i| (i as f32 - 2.5) * 0.3 / step as f32);
-            optimizer
-                .step(&parameters, &Tensor::from_slice(&gradient), rate, step as u64)
-                .expect("small");
+            let gradient_tensor = Tensor::from_slice(&gradient);
+            let norm = Norm::new(&gradient_tensor, 0.0, &Tensor::from(1.0)).expect("small");
+            optimizer.step(&parameters, &gradient_tensor, &norm, rate, step as u64).expect("small");
             for i in 0..6 {
                 let g = f64::from(gradient[i]);
                 let decay = if i < 4 { 0.1 } else { 0.0 };
@@ -111,19 +128,46 @@ mod tests {
         }
     }
 
+    /// One step of plain descent's worth: what reaches the first moment is the clipped gradient.
     #[test]
     fn clipping_keeps_the_direction_and_reports_the_norm() {
-        let check = |limit: f64, expected: [f32; 2]| {
-            let mut gradient = Tensor::from_slice(&[3.0_f32, 4.0]);
-            assert_eq!(clip(&mut gradient, limit).expect("small"), 5.0);
-            for (found, wanted) in
-                Vec::<f32>::try_from(&gradient).expect("floats").iter().zip(expected)
-            {
+        let mut layout = Layout::default();
+        layout.add("bias", &[2], Init::Ones);
+        let check = |limit: f64, expected: [f64; 2]| {
+            let mut optimizer = AdamW::new(&layout, 0.0, Device::Cpu).expect("small");
+            let gradient = Tensor::from_slice(&[3.0_f32, 4.0]);
+            let norm = Norm::new(&gradient, limit, &Tensor::from(1.0)).expect("small");
+            assert_eq!(norm.norm.double_value(&[]), 5.0);
+            let parameters = layout.initialise(0).expect("small");
+            optimizer.step(&parameters, &gradient, &norm, 0.1, 1).expect("small");
+            for (index, wanted) in expected.into_iter().enumerate() {
+                let found = optimizer.first.double_value(&[index as i64]) / 0.1;
                 assert!((found - wanted).abs() < 1e-5, "{limit}: {found}");
             }
         };
         check(0.0, [3.0, 4.0]);
         check(10.0, [3.0, 4.0]);
         check(1.0, [0.6, 0.8]);
+    }
+
+    #[test]
+    fn what_is_not_finite_changes_nothing() {
+        let mut layout = Layout::default();
+        layout.add("weight", &[2, 1], Init::Ones);
+        layout.add("bias", &[2], Init::Ones);
+        let check = |gradient: [f32; 4], loss: f64, changes: bool| {
+            let mut optimizer = AdamW::new(&layout, 0.1, Device::Cpu).expect("small");
+            let parameters = layout.initialise(0).expect("small");
+            let gradient = Tensor::from_slice(&gradient);
+            let norm = Norm::new(&gradient, 1.0, &Tensor::from(loss)).expect("small");
+            optimizer.step(&parameters, &gradient, &norm, 0.1, 1).expect("small");
+            let before = layout.initialise(0).expect("small");
+            assert_eq!(parameters == before, !changes, "{gradient:?} {loss}");
+            assert_eq!(optimizer.second.norm().double_value(&[]) > 0.0, changes);
+        };
+        check([1.0; 4], 1.0, true);
+        check([1.0, f32::NAN, 1.0, 1.0], 1.0, false);
+        check([1.0, f32::INFINITY, 1.0, 1.0], 1.0, false);
+        check([1.0; 4], f64::NAN, false);
     }
 }

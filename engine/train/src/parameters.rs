@@ -5,6 +5,7 @@
 
 use crate::error::TrainError;
 use crate::random::normals;
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// A parameter of a [`Layout`], and of the [`Views`] made by it.
@@ -26,6 +27,8 @@ struct Entry {
     parts: Vec<String>,
     part_shape: Vec<i64>,
     init: Init,
+    /// Rows of zeros after the parts that the model computes with and no file holds.
+    padding: i64,
 }
 
 impl Entry {
@@ -34,13 +37,21 @@ impl Entry {
     }
 
     fn numel(&self) -> i64 {
+        self.stored_numel() + self.padding_numel()
+    }
+
+    fn stored_numel(&self) -> i64 {
         self.parts.len() as i64 * self.part_numel()
+    }
+
+    fn padding_numel(&self) -> i64 {
+        self.padding * self.part_shape[1..].iter().product::<i64>()
     }
 
     /// Parts are stacked along the first dimension.
     fn shape(&self) -> Vec<i64> {
         let mut shape = self.part_shape.clone();
-        shape[0] *= self.parts.len() as i64;
+        shape[0] = shape[0] * self.parts.len() as i64 + self.padding;
         shape
     }
 
@@ -54,6 +65,8 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
     entries: Vec<Entry>,
+    /// Of each section of the model, the end of its entries.
+    sections: Vec<usize>,
 }
 
 /// One stored tensor: its name in the file, its shape, and where it lies in the flat buffer.
@@ -71,13 +84,36 @@ impl Slot {
 }
 
 /// Shaped tensors over one flat tensor.
-pub(crate) struct Views(Vec<Tensor>);
+pub(crate) struct Views {
+    tensors: Vec<Tensor>,
+    sections: Vec<usize>,
+}
+
+impl Views {
+    /// How many sections the model has.
+    pub fn sections(&self) -> usize {
+        self.sections.len()
+    }
+
+    /// The parameters declared in a range of sections.
+    pub fn of_sections(&self, range: Range<usize>) -> &[Tensor] {
+        let end = |section: usize| if section == 0 { 0 } else { self.sections[section - 1] };
+        &self.tensors[end(range.start)..end(range.end)]
+    }
+
+    /// The same memory as leaves of a graph of their own.
+    pub fn leaves(&self) -> Result<Views, TrainError> {
+        let leaf = |tensor: &Tensor| tensor.f_detach()?.f_set_requires_grad(true);
+        let tensors = self.tensors.iter().map(leaf).collect::<Result<_, _>>()?;
+        Ok(Views { tensors, sections: self.sections.clone() })
+    }
+}
 
 impl std::ops::Index<Id> for Views {
     type Output = Tensor;
 
     fn index(&self, id: Id) -> &Tensor {
-        &self.0[id.0]
+        &self.tensors[id.0]
     }
 }
 
@@ -88,10 +124,36 @@ impl Layout {
 
     /// `parts` tensors of shape `part_shape` each, seen as one of shape [parts * first, rest…].
     pub fn add_stacked(&mut self, parts: Vec<String>, part_shape: &[i64], init: Init) -> Id {
-        self.entries.push(Entry { parts, part_shape: part_shape.to_vec(), init });
+        self.push(Entry { parts, part_shape: part_shape.to_vec(), init, padding: 0 })
+    }
+
+    /// A tensor that has `padding` more rows of zeros in the model than in files.
+    pub fn add_padded(&mut self, name: &str, shape: &[i64], init: Init, padding: i64) -> Id {
+        let (parts, part_shape) = (vec![name.to_owned()], shape.to_vec());
+        self.push(Entry { parts, part_shape, init, padding })
+    }
+
+    fn push(&mut self, entry: Entry) -> Id {
+        self.entries.push(entry);
         Id(self.entries.len() - 1)
     }
 
+    /// What was declared since the last end is a section of the model.
+    pub fn end_section(&mut self) {
+        self.sections.push(self.entries.len());
+    }
+
+    /// How many numbers are trained: those that files hold.
+    pub fn parameters(&self) -> i64 {
+        self.entries.iter().map(Entry::stored_numel).sum()
+    }
+
+    /// Rows of a parameter in files.
+    pub fn stored_rows(&self, id: Id) -> i64 {
+        self.entries[id.0].part_shape[0] * self.entries[id.0].parts.len() as i64
+    }
+
+    /// Length of the flat buffer.
     pub fn numel(&self) -> i64 {
         self.entries.iter().map(Entry::numel).sum()
     }
@@ -108,7 +170,7 @@ impl Layout {
         order
     }
 
-    /// Views of `flat` (1-D, [`numel`](Self::numel) elements); gradients flow back into `flat` as one tensor.
+    /// Views of `flat` (1-D, [`numel`](Self::numel) elements).
     pub fn views(&self, flat: &Tensor) -> Result<Views, TrainError> {
         let order = self.storage_order();
         let sizes: Vec<i64> = order.iter().map(|&index| self.entries[index].numel()).collect();
@@ -118,7 +180,8 @@ impl Layout {
             shaped.push((index, piece.f_view(self.entries[index].shape().as_slice())?));
         }
         shaped.sort_by_key(|&(index, _)| index);
-        Ok(Views(shaped.into_iter().map(|(_, view)| view).collect()))
+        let tensors = shaped.into_iter().map(|(_, view)| view).collect();
+        Ok(Views { tensors, sections: self.sections.clone() })
     }
 
     /// Every stored tensor, in storage order.
@@ -131,6 +194,7 @@ impl Layout {
                 slots.push(Slot { name: name.clone(), shape: entry.part_shape.clone(), offset });
                 offset += entry.part_numel();
             }
+            offset += entry.padding_numel();
         }
         slots
     }
@@ -147,6 +211,7 @@ impl Layout {
             for name in &entry.parts {
                 append_initial(&mut values, seed, name, entry.part_numel() as usize, entry.init);
             }
+            values.resize(values.len() + entry.padding_numel() as usize, 0.0);
         }
         Ok(Tensor::f_from_slice(&values)?)
     }
@@ -197,6 +262,24 @@ mod tests {
         assert_eq!(views[fused].size(), [4, 3]);
         assert_eq!(views[table].double_value(&[0, 1]), 13.0);
         assert_eq!(views[bias].double_value(&[1]), 21.0);
+    }
+
+    #[test]
+    fn padding_is_in_the_model_and_not_in_files() {
+        let mut layout = Layout::default();
+        let table = layout.add_padded("table", &[3, 2], Init::Ones, 5);
+        layout.end_section();
+        layout.add("after", &[2, 2], Init::Normal(1.0));
+        layout.end_section();
+        assert_eq!((layout.parameters(), layout.numel(), layout.stored_rows(table)), (10, 20, 3));
+        let slots: Vec<_> = layout.slots().into_iter().map(|s| (s.shape, s.offset)).collect();
+        assert_eq!(slots, [(vec![3, 2], 0), (vec![2, 2], 16)]);
+        let views = layout.views(&layout.initialise(1).expect("small")).expect("fits");
+        assert_eq!(views[table].size(), [8, 2]);
+        assert_eq!(views[table].sum(Kind::Double).double_value(&[]), 6.0);
+        assert_eq!(views.sections(), 2);
+        assert_eq!(views.of_sections(1..2)[0].size(), [2, 2]);
+        assert_eq!(views.of_sections(0..2).len(), 2);
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! The trainer's whole view of the data: numbered sequences of token ids. Who packs, orders or repeats
-//! them is none of its business.
+//! them is none of its business. Batches are read by a thread of their own, hence `Sync`.
 
 /// A training or held-out set: sequences of token ids.
-pub trait Sequences {
+pub trait Sequences: Sync {
     /// How many sequences there are; for training, over all epochs.
     fn len(&self) -> u64;
 
     /// Writes sequence `index` (below [`len`](Sequences::len)) into `buffer`, which is cleared first.
     /// A sequence holds at most the model's context of tokens.
     fn read(&self, index: u64, buffer: &mut Vec<i64>);
+
+    /// What names the sample at `index` and the epoch it is drawn in, whatever else is drawn: the masks of
+    /// a masked language model are a function of it. A held-out set's are its indices.
+    fn sample(&self, index: u64) -> u64 {
+        index
+    }
 
     fn is_empty(&self) -> bool {
         self.len() == 0

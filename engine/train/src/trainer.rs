@@ -1,25 +1,36 @@
 //! The training loop. A step is a function of parameters, optimiser state and its number alone: batch
 //! `s` holds sequences s·B to (s+1)·B, the learning rate, the masks and dropout follow from `s`. So a
 //! run that was stopped anywhere goes on to the same bits.
+//!
+//! The device is never waited for within a step: batches are read ahead by a thread of their own, and
+//! what a step measures is read when something needs it. A step that is not finite changes nothing, so
+//! it does no harm that it is noticed late.
 
-use crate::batch::{Batch, Reader};
-use crate::checkpoint::{self, History, State};
+use crate::batch::{Batch, Reader, Shape};
+use crate::checkpoint::{self, History, Snapshot, State};
 use crate::config::TrainConfig;
 use crate::device::{Machine, Numerics};
+use crate::dropout::Chance;
 use crate::error::TrainError;
 use crate::evaluate::{EvalRow, mean_loss, set_name};
 use crate::masking::Objective;
-use crate::network::Network;
-use crate::optimizer::{AdamW, clip};
+use crate::memory::{self, Plan};
+use crate::network::{Network, Pass};
+use crate::optimizer::{AdamW, Norm};
+use crate::options::{Options, Recompute};
 use crate::parameters::zeros;
-use crate::random::{derive, mix};
+use crate::pending::{Launched, Pending};
+use crate::random::derive;
+use crate::saver::Saver;
 use crate::schedule::{is_evaluation, learning_rate};
 use crate::sequences::{HeldOut, Sequences};
+use crate::shim;
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
-use tch::{Tensor, no_grad_guard};
+use tch::{Device, Kind, Tensor, no_grad_guard};
 
 /// Where a run writes. None of it decides the result.
 #[derive(Clone, Debug)]
@@ -39,13 +50,15 @@ pub struct TrainFiles {
 #[non_exhaustive]
 pub enum Progress {
     /// The run starts at `step` (above 0 when it continues from a checkpoint) of `steps`.
-    Started { step: u64, steps: u64, tokens: u64, numerics: Numerics },
+    Started { step: u64, steps: u64, tokens: u64, parameters: u64, numerics: Numerics },
     /// One optimiser step is done.
     Stepped { steps: u64, point: CurvePoint },
     /// One held-out domain was evaluated.
     Evaluated(EvalRow),
     /// A checkpoint was written.
     Saved { step: u64 },
+    /// A pass did not fit into memory; from here on, passes are of at most so many tokens.
+    Shrunk { micro_batch: u64, recompute: bool },
 }
 
 /// One optimiser step.
@@ -72,6 +85,9 @@ pub struct TrainReport {
     pub tokens: u64,
     /// How many numbers were trained.
     pub parameters: u64,
+    /// Tokens of a pass at the end of the run.
+    pub micro_batch: u64,
+    pub recompute: bool,
     pub rows: Vec<EvalRow>,
     pub curve: Vec<CurvePoint>,
     pub numerics: Numerics,
@@ -84,10 +100,11 @@ type Observer<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
 /// the run: it then writes a checkpoint and returns [`TrainError::Interrupted`].
 ///
 /// # Errors
-/// A bad configuration, data that doesn't fit the model, a diverged loss, no memory, a file that can't
-/// be written.
+/// A bad configuration, data that doesn't fit the model, a model that doesn't fit the device, a diverged
+/// loss, no memory, a device that failed, a file that can't be written.
 pub fn train(
     config: &TrainConfig,
+    options: &Options,
     data: &dyn Sequences,
     held_out: &[HeldOut],
     files: &TrainFiles,
@@ -95,8 +112,9 @@ pub fn train(
 ) -> Result<TrainReport, TrainError> {
     config.validate()?;
     let machine = Machine::choose(config)?;
+    let plan = memory::plan(config, machine, options)?;
     let network = Network::new(&config.model, config.pad_token, config.seed)?;
-    let mut run = Run::new(config, machine, network, data, held_out)?;
+    let mut run = Run::new(config, machine, options, plan, network, data, held_out)?;
     run.resume(files)?;
     run.drive(files, observer)?;
     run.network.save(&files.model, &files.model_config)?;
@@ -118,20 +136,32 @@ fn remove_checkpoint(folder: &std::path::Path) -> Result<(), TrainError> {
 
 struct Run<'a> {
     config: &'a TrainConfig,
+    options: &'a Options,
     machine: Machine,
+    plan: Plan,
     network: Network,
     optimizer: AdamW,
     gradient: Tensor,
     training: Reader<'a>,
     held_out: &'a [HeldOut<'a>],
     steps: u64,
+    /// Steps given to the device, and their tokens; `history` has those whose outcome is known.
+    launched: (u64, u64),
+    pending: Pending,
     history: History,
+    saver: Saver,
+    saved_at: Instant,
 }
+
+/// Steps whose batches are read ahead.
+const AHEAD: usize = 2;
 
 impl<'a> Run<'a> {
     fn new(
         config: &'a TrainConfig,
         machine: Machine,
+        options: &'a Options,
+        plan: Plan,
         mut network: Network,
         data: &'a dyn Sequences,
         held_out: &'a [HeldOut<'a>],
@@ -144,14 +174,23 @@ impl<'a> Run<'a> {
         if let Some(empty) = held_out.iter().find(|h| h.sequences.is_empty()) {
             return Err(TrainError::NoSequences { set: set_name(&empty.domain) });
         }
+        if machine.device != Device::Cpu {
+            shim::deterministic(options.deterministic.holds(network.parameters()));
+        }
         Ok(Run {
             optimizer: AdamW::new(network.layout(), config.weight_decay, machine.device)?,
             gradient: zeros(network.layout(), machine.device)?,
-            training: reader(config, data, set, Objective::training(config)),
+            training: reader(config, machine, data, set.into(), Objective::training(config)),
             steps: data.len().div_ceil(config.batch_sequences),
-            history: History::default(),
+            launched: (0, 0),
+            pending: Pending::new(machine.device),
+            history: History { micro_batch: plan.micro_batch, ..History::default() },
+            saver: Saver::new(None, None),
+            saved_at: Instant::now(),
             config,
+            options,
             machine,
+            plan,
             network,
             held_out,
         })
@@ -162,104 +201,196 @@ impl<'a> Run<'a> {
             step: self.history.step,
             steps: self.steps,
             tokens: self.history.tokens,
+            parameters: self.network.parameters(),
             numerics: self.numerics(),
         };
+        let last = (self.history.step > 0).then_some(self.history.step);
+        self.saver = Saver::new(files.checkpoints.as_deref(), last);
+        self.saved_at = Instant::now();
         let mut flow = observer(&started);
-        let mut saved = Instant::now();
-        while self.history.step < self.steps {
-            if flow.is_break() {
-                self.checkpoint(files)?;
-                return Err(TrainError::Interrupted { step: self.history.step });
+        while self.launched.0 < self.steps {
+            match self.stretch(files, observer, &mut flow) {
+                Err(TrainError::OutOfMemory { detail }) => self.shrink(detail, observer)?,
+                other => other.map_err(|error| self.at_step(error))?,
             }
-            let point = self.step()?;
-            flow = observer(&Progress::Stepped { steps: self.steps, point });
-            if is_evaluation(self.history.step, self.steps, self.config.evaluations) {
+        }
+        self.saver.finish().map(|_| ())
+    }
+
+    /// Steps until the end, or until one does not fit into memory. A thread reads batches ahead.
+    fn stretch(
+        &mut self,
+        files: &TrainFiles,
+        observer: Observer,
+        flow: &mut ControlFlow<()>,
+    ) -> Result<(), TrainError> {
+        let mut reader = self.training.clone();
+        reader.shape = self.shape(true);
+        let (start, steps, rows) = (self.launched.0, self.steps, self.config.batch_sequences);
+        std::thread::scope(|scope| {
+            let (sender, batches) = sync_channel(AHEAD);
+            scope.spawn(move || read_ahead(&reader, start..steps, rows, &sender));
+            self.consume(&batches, files, observer, flow)
+        })
+    }
+
+    fn consume(
+        &mut self,
+        batches: &Receiver<Result<Vec<Batch>, TrainError>>,
+        files: &TrainFiles,
+        observer: Observer,
+        flow: &mut ControlFlow<()>,
+    ) -> Result<(), TrainError> {
+        while self.launched.0 < self.steps {
+            if flow.is_break() {
+                return self.interrupt(observer);
+            }
+            let gone = |_| Err(TrainError::Torch { detail: "reading batches crashed".into() });
+            let batches = batches.recv().unwrap_or_else(gone)?;
+            let tokens_before = self.launched.1;
+            self.launch(&batches)?;
+            let evaluates = is_evaluation(
+                self.config,
+                self.launched.0,
+                self.steps,
+                tokens_before,
+                self.launched.1,
+            );
+            let saves = self.saver.is_wanted()
+                && self.saved_at.elapsed() >= files.checkpoint_every
+                && self.saver.is_idle()
+                && self.launched.0 < self.steps;
+            if evaluates || saves || self.pending.is_due() || self.launched.0 == self.steps {
+                *flow = self.settle(observer)?;
+            }
+            if evaluates {
                 self.evaluate(observer)?;
             }
-            if saved.elapsed() >= files.checkpoint_every && self.history.step < self.steps {
-                self.checkpoint(files)?;
-                saved = Instant::now();
-                let _ = observer(&Progress::Saved { step: self.history.step });
+            if saves {
+                self.checkpoint()?;
+            }
+            if let Some(step) = self.saver.poll()? {
+                let _ = observer(&Progress::Saved { step });
             }
         }
         Ok(())
     }
 
-    /// One optimiser step over the sequences that its number names.
-    fn step(&mut self) -> Result<CurvePoint, TrainError> {
-        let step = self.history.step;
-        let batches = self.batches(step)?;
+    /// Gives the device one optimiser step over `batches`.
+    fn launch(&mut self, batches: &[Batch]) -> Result<(), TrainError> {
+        let step = self.launched.0;
         let predictions: u64 = batches.iter().map(Batch::predictions).sum();
         let rate = learning_rate(self.config, step, self.steps);
-        let loss = self.gradient(step, &batches, predictions)?;
-        let gradient_norm = clip(&mut self.gradient, self.config.clip)?;
-        if !loss.is_finite() || !gradient_norm.is_finite() {
-            return Err(TrainError::Diverged { step: step + 1, loss });
-        }
-        self.optimizer.step(self.network.flat(), &self.gradient, rate, step + 1)?;
-        self.history.step += 1;
-        self.history.tokens += batches.iter().map(Batch::tokens).sum::<u64>();
-        let point = CurvePoint {
-            step: step + 1,
-            tokens: self.history.tokens,
-            loss,
-            learning_rate: rate,
-            gradient_norm,
-        };
-        self.history.curve.push(point.clone());
-        Ok(point)
+        let loss = self.gradient(batches, predictions)?;
+        let norm = Norm::new(&self.gradient, self.config.clip, &loss)?;
+        self.optimizer.step(self.network.flat(), &self.gradient, &norm, rate, step + 1)?;
+        let tokens = self.launched.1 + batches.iter().map(Batch::tokens).sum::<u64>();
+        self.launched = (step + 1, tokens);
+        let launched = Launched { step: step + 1, tokens, learning_rate: rate };
+        self.pending.push(launched, &loss, &norm.norm)
     }
 
-    fn batches(&self, step: u64) -> Result<Vec<Batch>, TrainError> {
-        let start = step * self.config.batch_sequences;
-        let end = self.training.data.len().min(start + self.config.batch_sequences);
-        let batches: Vec<Batch> =
-            self.training.batches(start..end, self.rows_per_pass()).collect::<Result<_, _>>()?;
-        if batches.iter().all(|batch| batch.predictions() == 0) {
-            return Err(TrainError::NothingToPredict {
-                set: format!("training set's batch at step {}", step + 1),
-            });
-        }
-        Ok(batches)
-    }
-
-    fn rows_per_pass(&self) -> u64 {
-        (self.machine.tokens_per_pass() / u64::from(self.config.model.context)).max(1)
-    }
-
-    /// Fills the gradient of the mean loss over all predicted tokens of the step; that mean, in nats.
-    fn gradient(
-        &mut self,
-        step: u64,
-        batches: &[Batch],
-        predictions: u64,
-    ) -> Result<f64, TrainError> {
-        let dropout = self.config.model.dropout;
-        if dropout > 0.0 {
-            tch::manual_seed((mix(derive("dropout", self.config.seed) ^ mix(step)) >> 1) as i64);
-        }
+    /// Fills the gradient of the mean loss over all predicted tokens of the step; that mean, in nats, as
+    /// a scalar on the device.
+    fn gradient(&mut self, batches: &[Batch], predictions: u64) -> Result<Tensor, TrainError> {
+        let device = self.machine.device;
         let scale = 1.0 / predictions as f64;
         {
             let _guard = no_grad_guard();
             let _ = self.gradient.f_zero_()?;
         }
+        let pass = Pass { dropout: self.dropout(), recompute: self.plan.recompute };
         let working = self.network.working()?;
-        let mut sum = 0.0;
+        let into = self.network.layout().views(&self.gradient)?;
+        let mut sum = Tensor::f_zeros([], (Kind::Double, device))?;
         for batch in batches.iter().filter(|batch| batch.predictions() > 0) {
-            sum += self.network.accumulate(&working, batch, scale, dropout, &mut self.gradient)?;
+            sum = sum.f_add(&self.network.accumulate(&working, batch, scale, pass, &into)?)?;
         }
-        Ok(sum * scale)
+        Ok(sum.f_mul_scalar(scale)?)
     }
 
-    fn evaluate(
-        &mut self,
-        observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<(), TrainError> {
+    fn dropout(&self) -> Option<Chance> {
+        let probability = self.config.model.dropout;
+        let key = derive("dropout", self.config.seed);
+        (probability > 0.0).then_some(Chance { probability, key })
+    }
+
+    /// Waits for what was launched and tells the observer of it.
+    fn settle(&mut self, observer: Observer) -> Result<ControlFlow<()>, TrainError> {
+        let mut flow = ControlFlow::Continue(());
+        for point in self.pending.read()? {
+            let (step, loss, norm) = (point.step, point.loss, point.gradient_norm);
+            if !loss.is_finite() || !norm.is_finite() {
+                self.saver.finish()?;
+                let checkpoint = self.saver.last();
+                return Err(TrainError::Diverged { step, loss, norm, checkpoint });
+            }
+            (self.history.step, self.history.tokens) = (step, point.tokens);
+            self.history.curve.push(point.clone());
+            if observer(&Progress::Stepped { steps: self.steps, point }).is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
+    }
+
+    fn interrupt(&mut self, observer: Observer) -> Result<(), TrainError> {
+        let _ = self.settle(observer)?;
+        self.checkpoint()?;
+        self.saver.finish()?;
+        Err(TrainError::Interrupted { step: self.history.step })
+    }
+
+    /// Halves the passes, or keeps less of each, after one did not fit; the step is done again. Where
+    /// that is not left to us, or nothing smaller exists, the run fails.
+    fn shrink(&mut self, detail: String, observer: Observer) -> Result<(), TrainError> {
+        let _ = self.settle(observer)?;
+        let row = u64::from(self.config.model.context);
+        let plan = match self.plan {
+            Plan { micro_batch, recompute }
+                if micro_batch >= 2 * row && self.options.micro_batch.is_none() =>
+            {
+                Plan { micro_batch: micro_batch / 2, recompute }
+            }
+            Plan { micro_batch, recompute: false } if self.options.recompute == Recompute::Auto => {
+                Plan { micro_batch, recompute: true }
+            }
+            _ => return Err(self.at_step(TrainError::OutOfMemory { detail })),
+        };
+        self.plan = plan;
+        self.history.micro_batch = plan.micro_batch;
+        if self.machine.device != Device::Cpu {
+            shim::empty_cache()?;
+        }
+        let Plan { micro_batch, recompute } = plan;
+        let _ = observer(&Progress::Shrunk { micro_batch, recompute });
+        Ok(())
+    }
+
+    /// Failures of the machine say where the run was and what is left of it.
+    fn at_step(&mut self, error: TrainError) -> TrainError {
+        let machine = matches!(
+            error,
+            TrainError::OutOfMemory { .. }
+                | TrainError::DeviceLost { .. }
+                | TrainError::Torch { .. }
+        );
+        if !machine {
+            return error;
+        }
+        // What fails here as well has nothing to add.
+        let _ = self.saver.finish();
+        let step = self.launched.0 + 1;
+        TrainError::At { step, checkpoint: self.saver.last(), source: Box::new(error) }
+    }
+
+    fn evaluate(&mut self, observer: Observer) -> Result<(), TrainError> {
         for held_out in self.held_out {
             let name = set_name(&held_out.domain);
-            let reader =
-                reader(self.config, held_out.sequences, &name, Objective::held_out(self.config));
-            let (loss, tokens_evaluated) = mean_loss(&self.network, &reader, self.rows_per_pass())?;
+            let objective = Objective::held_out(self.config);
+            let mut reader = reader(self.config, self.machine, held_out.sequences, name, objective);
+            reader.shape = self.shape(false);
+            let (loss, tokens_evaluated) = mean_loss(&self.network, &reader)?;
             let (step, tokens) = (self.history.step, self.history.tokens);
             let row =
                 EvalRow { step, tokens, domain: held_out.domain.clone(), loss, tokens_evaluated };
@@ -269,14 +400,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn checkpoint(&self, files: &TrainFiles) -> Result<(), TrainError> {
-        let Some(folder) = &files.checkpoints else { return Ok(()) };
+    /// How batches are cut, in training or in evaluation.
+    fn shape(&self, training: bool) -> Shape {
+        Shape {
+            padding: self.config.padding,
+            tokens: self.plan.micro_batch,
+            slack: self.machine.slack(),
+            alone: training && self.config.model.dropout > 0.0,
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<(), TrainError> {
+        self.saved_at = Instant::now();
+        if !self.saver.is_wanted() {
+            return Ok(());
+        }
         let state = State {
             parameters: self.network.flat().shallow_clone(),
             first: self.optimizer.first.shallow_clone(),
             second: self.optimizer.second.shallow_clone(),
         };
-        checkpoint::write(folder, &self.digest()?, &state, &self.history)
+        let snapshot = Snapshot::take(self.digest()?, &state, &self.history)?;
+        self.saver.start(self.history.step, snapshot)
     }
 
     fn resume(&mut self, files: &TrainFiles) -> Result<(), TrainError> {
@@ -292,7 +437,12 @@ impl<'a> Run<'a> {
         ] {
             target.shallow_clone().f_copy_(saved)?;
         }
-        self.history = history;
+        // What the run has found to fit still does; a choice of the user's comes first.
+        if self.options.micro_batch.is_none() {
+            self.plan.micro_batch = history.micro_batch;
+        }
+        self.launched = (history.step, history.tokens);
+        self.history = History { micro_batch: self.plan.micro_batch, ..history };
         Ok(())
     }
 
@@ -312,7 +462,8 @@ impl<'a> Run<'a> {
     }
 
     fn numerics(&self) -> Numerics {
-        self.machine.numerics(self.config.threads)
+        let deterministic = self.options.deterministic.holds(self.network.parameters());
+        self.machine.numerics(self.config.threads, deterministic)
     }
 
     fn report(self) -> TrainReport {
@@ -320,6 +471,8 @@ impl<'a> Run<'a> {
             steps: self.steps,
             tokens: self.history.tokens,
             parameters: self.network.parameters(),
+            micro_batch: self.plan.micro_batch,
+            recompute: self.plan.recompute,
             numerics: self.numerics(),
             rows: self.history.rows,
             curve: self.history.curve,
@@ -327,14 +480,45 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Sends the batches of each of `steps` until nobody wants them any more.
+fn read_ahead(
+    reader: &Reader,
+    steps: Range<u64>,
+    rows: u64,
+    sender: &SyncSender<Result<Vec<Batch>, TrainError>>,
+) {
+    for step in steps {
+        let batches = batches_of(reader, step, rows);
+        let failed = batches.is_err();
+        if sender.send(batches).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn batches_of(reader: &Reader, step: u64, rows: u64) -> Result<Vec<Batch>, TrainError> {
+    let start = step * rows;
+    let batches = reader.batches(start..reader.data.len().min(start + rows))?;
+    if batches.iter().all(|batch| batch.predictions() == 0) {
+        return Err(TrainError::NothingToPredict {
+            set: format!("training set's batch at step {}", step + 1),
+        });
+    }
+    Ok(batches)
+}
+
 fn reader<'a>(
     config: &TrainConfig,
+    machine: Machine,
     data: &'a dyn Sequences,
-    set: &'a str,
+    set: String,
     objective: Objective,
 ) -> Reader<'a> {
     let (context, vocabulary) = (config.model.context, config.model.vocabulary);
-    Reader { data, set, objective, context, vocabulary, pad: config.pad_token.unwrap_or(0).into() }
+    let tokens = machine.tokens_per_pass();
+    let shape = Shape { padding: config.padding, tokens, slack: machine.slack(), alone: false };
+    let pad = config.pad_token.unwrap_or(0).into();
+    Reader { data, set, objective, context, vocabulary, pad, shape }
 }
 
 fn hash_ends(hasher: &mut blake3::Hasher, data: &dyn Sequences) {
@@ -354,38 +538,96 @@ mod tests {
     use serde_json::{Value, json};
     use std::path::Path;
 
-    /// Twenty steps against PyTorch's own AdamW, clipping and linear schedule, from the weights and on
-    /// the batches of `tests/vectors/make.py`; the last batch is short.
-    #[test]
-    fn training_follows_pytorchs() {
+    fn committed(name: &str) -> Value {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/gpt2");
-        let open = |name: &str| std::fs::read(folder.join(name)).expect("committed file");
-        let expected: Value =
-            serde_json::from_slice(&open("expected.json")).expect("committed file");
+        let text = std::fs::read(folder.join(name)).expect("committed file");
+        serde_json::from_slice(&text).expect("committed file")
+    }
+
+    /// Twenty steps against PyTorch's own AdamW and clipping from the weights and on the batches of
+    /// `tests/vectors/make.py`, under `schedule`; the last batch is short.
+    fn check_steps(schedule: Value, expected: &Value) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/gpt2");
         let data: Vec<Vec<i64>> =
-            serde_json::from_value(expected["training"].clone()).expect("rows");
+            serde_json::from_value(committed("expected.json")["training"].clone()).expect("rows");
         let network = Network::open(&folder.join("model.safetensors"), &folder.join("config.json"));
         let network = network.expect("committed model");
-        let config = json!({
-            "model": network.config(), "learning-rate": 0.01, "schedule": "linear", "warm-up": {"steps": 4},
+        let mut config = json!({
+            "model": network.config(), "learning-rate": 0.01, "warm-up": {"steps": 4},
             "weight-decay": 0.1, "clip": 1.0, "batch-sequences": 3, "precision": "fp32", "threads": 1,
             "seed": 0, "evaluations": 1,
         });
+        for (key, value) in schedule.as_object().expect("keys of a configuration") {
+            config[key] = value.clone();
+        }
         let config: TrainConfig = serde_json::from_value(config).expect("valid");
         let machine = Machine::choose(&config).expect("a device");
-        let mut run = Run::new(&config, machine, network, &data, &[]).expect("valid");
+        let options = Options::default();
+        let plan = Plan { micro_batch: 2048, recompute: false };
+        let run = Run::new(&config, machine, &options, plan, network, &data, &[]);
+        let mut run = run.expect("valid");
         assert_eq!(run.steps, 20);
         let close = |found: f64, expected: &Value, what: &str| {
             let expected = expected.as_f64().expect("number");
             assert!((found / expected - 1.0).abs() < 2e-5, "{what}: {found} for {expected}");
         };
         for step in 0..20 {
-            let point = run.step().expect("finite");
+            let batches = batches_of(&run.training, step as u64, 3).expect("valid");
+            run.launch(&batches).expect("fits");
+            let point = run.pending.read().expect("finite").remove(0);
             close(point.loss, &expected["losses"][step], &format!("loss of step {step}"));
             close(point.gradient_norm, &expected["norms"][step], &format!("norm of step {step}"));
         }
         let norm =
             run.network.flat().f_norm().and_then(|norm| norm.f_double_value(&[])).expect("finite");
         close(norm, &expected["final_norm"], "norm of the parameters");
+    }
+
+    #[test]
+    fn training_follows_pytorchs() {
+        check_steps(json!({"schedule": "linear"}), &committed("expected.json"));
+    }
+
+    #[test]
+    fn other_schedules_follow_pytorchs() {
+        let expected = committed("schedules.json");
+        check_steps(json!({"schedule": "cosine"}), &expected["cosine"]);
+        let wsd = json!({"schedule": "wsd", "decay": 0.3, "warm-up-from-zero": false});
+        check_steps(wsd, &expected["wsd"]);
+    }
+
+    /// Memory that ran out is answered by smaller passes, then by recomputation, unless the user has
+    /// chosen either; then it is an error with the step and what is left.
+    #[test]
+    fn what_does_not_fit_is_tried_smaller() {
+        let text = r#"{"model":{"architecture":"gpt2","vocabulary":8,"context":4,"layers":1,"hidden":4,"heads":1,"dropout":0.0},
+            "learning-rate":1.0,"schedule":"linear","warm-up":{"steps":0},"weight-decay":0.0,"clip":0.0,"batch-sequences":4,
+            "precision":"fp32","threads":1,"seed":0,"evaluations":1}"#;
+        let config: TrainConfig = serde_json::from_str(text).expect("valid");
+        let data = vec![vec![1_i64, 2, 3, 4]; 4];
+        let shrunk = |options: Options| {
+            let machine = Machine::choose(&config).expect("a device");
+            let plan = Plan { micro_batch: 16, recompute: false };
+            let network = Network::new(&config.model, None, 0).expect("small");
+            let run = Run::new(&config, machine, &options, plan, network, &data, &[]);
+            let mut run = run.expect("valid");
+            let mut plans = vec![];
+            loop {
+                let told = &mut |_: &Progress| ControlFlow::Continue(());
+                match run.shrink("no memory".into(), told) {
+                    Ok(()) => plans.push((run.plan.micro_batch, run.plan.recompute)),
+                    Err(error) => return (plans, error.to_string()),
+                }
+            }
+        };
+        let (plans, error) = shrunk(Options::default());
+        assert_eq!(plans, [(8, false), (4, false), (4, true)]);
+        assert!(
+            error.starts_with("at step 1: out of memory: no memory; set `micro-batch`"),
+            "{error}"
+        );
+        assert!(error.contains("There is no checkpoint yet"), "{error}");
+        let fixed = Options { micro_batch: Some(16), ..Options::default() };
+        assert_eq!(shrunk(fixed).0, [(16, true)]);
     }
 }

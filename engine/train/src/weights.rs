@@ -3,12 +3,12 @@
 use crate::error::TrainError;
 use crate::files;
 use crate::model::Model;
-use crate::parameters::{Layout, Slot};
+use crate::parameters::{Layout, Slot, zeros};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Writes the flat parameters under their stored names, fp32.
 pub(crate) fn write(path: &Path, layout: &Layout, flat: &Tensor) -> Result<(), TrainError> {
@@ -29,15 +29,16 @@ pub(crate) fn read(path: &Path, model: &Model, layout: &Layout) -> Result<Tensor
         SafeTensors::deserialize(&buffer).map_err(|error| TrainError::weights(path, error))?;
     let slots = layout.slots();
     refuse_strangers(path, &file, model, &slots)?;
-    let mut pieces = Vec::with_capacity(slots.len());
+    let flat = zeros(layout, Device::Cpu)?;
     for slot in &slots {
         let short = slot.name.strip_prefix(model.optional_prefix()).unwrap_or(&slot.name);
         let view = file.tensor(&slot.name).or_else(|_| file.tensor(short));
         let view = view
             .map_err(|_| TrainError::weights(path, format!("tensor `{}` is missing", slot.name)))?;
-        pieces.push(piece(path, slot, &view)?);
+        let mut place = flat.f_narrow(0, slot.offset, slot.numel())?;
+        place.f_copy_(&piece(path, slot, &view)?)?;
     }
-    Ok(Tensor::f_cat(&pieces, 0)?)
+    Ok(flat)
 }
 
 fn piece(path: &Path, slot: &Slot, view: &TensorView) -> Result<Tensor, TrainError> {

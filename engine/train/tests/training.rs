@@ -1,8 +1,9 @@
 //! Whole trainings of tiny models: they learn, repeat to the bit, resume to the bit, and fail clearly.
 
 use mixmake_train::{
-    Architecture, EvalRow, HeldOut, ModelConfig, Network, Precision, Progress, Schedule, Sequences,
-    TrainConfig, TrainError, TrainFiles, TrainReport, WarmUp, train,
+    Architecture, EvalRow, HeldOut, ModelConfig, Network, Options, Padding, Precision, Progress,
+    Recompute, Schedule, Sequences, TrainConfig, TrainError, TrainFiles, TrainReport, WarmUp,
+    train,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,7 +23,9 @@ fn config(architecture: Architecture) -> TrainConfig {
         },
         learning_rate: 3e-3,
         schedule: Schedule::Linear,
+        decay: None,
         warm_up: WarmUp::Fraction(0.1),
+        warm_up_from_zero: true,
         weight_decay: 0.01,
         clip: 1.0,
         batch_sequences: 8,
@@ -30,6 +33,9 @@ fn config(architecture: Architecture) -> TrainConfig {
         threads: 1,
         seed: 1,
         evaluations: 3,
+        evaluate_at_steps: vec![],
+        evaluate_at_tokens: vec![],
+        padding: Padding::Packed,
         masking: if bert { 0.3 } else { 0.0 },
         mask_token: bert.then_some(1),
         pad_token: bert.then_some(0),
@@ -59,6 +65,26 @@ fn run(
     stop_after: Option<usize>,
     every: Duration,
 ) -> Outcome {
+    let mut steps = 0;
+    let stop = |progress: &Progress| {
+        steps += usize::from(matches!(progress, Progress::Stepped { .. }));
+        if stop_after.is_some_and(|most| steps >= most) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    run_with(config, &Options::default(), data, folder, every, stop)
+}
+
+fn run_with(
+    config: &TrainConfig,
+    options: &Options,
+    data: &dyn Sequences,
+    folder: &Path,
+    every: Duration,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Outcome {
     let (near, far) = (counting(20, 1, 3), counting(9, 3, 5));
     let held_out = [("near", &near), ("far", &far)]
         .map(|(domain, sequences)| HeldOut { domain: domain.into(), sequences });
@@ -69,15 +95,11 @@ fn run(
         checkpoint_every: every,
     };
     let mut steps = Vec::new();
-    let report = train(config, data, &held_out, &files, &mut |progress| {
+    let report = train(config, options, data, &held_out, &files, &mut |progress| {
         if let Progress::Stepped { point, .. } = progress {
             steps.push(point.step);
         }
-        if stop_after.is_some_and(|most| steps.len() >= most) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        observer(progress)
     });
     Outcome { report, model: std::fs::read(&files.model).ok(), steps }
 }
@@ -188,6 +210,107 @@ fn an_interrupted_run_resumes_to_the_same_bits() {
     }
 }
 
+/// Whatever instant a run is killed at, what lies on disk is a whole checkpoint: each one that a run
+/// leaves behind, written while the run goes on, continues to the bits of the undisturbed run.
+#[test]
+fn every_checkpoint_continues_to_the_same_bits() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        config.model.dropout = 0.1;
+        let data = counting(80, 1, 0);
+        let undisturbed = fresh(&config, &data);
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let kept = |step: u64| folder.path().join(step.to_string()).join("checkpoints");
+        let mut saved = vec![];
+        let options = Options::default();
+        let watched =
+            run_with(&config, &options, &data, folder.path(), Duration::ZERO, |progress| {
+                if let Progress::Saved { step } = progress {
+                    std::fs::create_dir_all(kept(*step)).expect("writable");
+                    let name = "checkpoint.safetensors";
+                    let from = folder.path().join("checkpoints").join(name);
+                    std::fs::copy(from, kept(*step).join(name)).expect("whole");
+                    saved.push(*step);
+                }
+                // Time for the thread that writes; a run this small is over before its first file.
+                std::thread::sleep(Duration::from_millis(20));
+                ControlFlow::Continue(())
+            });
+        assert_same(&undisturbed, &watched);
+        assert!(!saved.is_empty());
+        for step in saved {
+            let folder = kept(step);
+            let folder = folder.parent().expect("made above");
+            let resumed = run(&config, &data, folder, None, NEVER);
+            // The file may already be the next one's.
+            assert!(resumed.steps.first().is_some_and(|&first| first > step));
+            assert_same(&undisturbed, &resumed);
+        }
+    }
+}
+
+/// Held-out losses of two runs that differ in rounding alone.
+fn assert_close(a: &Outcome, b: &Outcome, tolerance: f64) {
+    assert_eq!(report(a).rows.len(), report(b).rows.len());
+    for (x, y) in report(a).rows.iter().zip(&report(b).rows) {
+        assert_eq!((x.tokens, x.tokens_evaluated), (y.tokens, y.tokens_evaluated));
+        assert!((x.loss / y.loss - 1.0).abs() < tolerance, "{x:?} {y:?}");
+    }
+}
+
+fn with_options(config: &TrainConfig, options: &Options) -> Outcome {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let go = |_: &Progress| ControlFlow::Continue(());
+    run_with(config, options, &counting(80, 1, 0), folder.path(), NEVER, go)
+}
+
+#[test]
+fn the_size_of_passes_and_recomputation_change_no_result() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        config.model.dropout = 0.1;
+        let passes = |tokens, recompute| {
+            with_options(
+                &config,
+                &Options { micro_batch: Some(tokens), recompute, ..Options::default() },
+            )
+        };
+        let whole = passes(1 << 20, Recompute::Never);
+        for tokens in [1, 40, 64] {
+            assert_close(&whole, &passes(tokens, Recompute::Never), 1e-4);
+        }
+        let mut again = passes(1 << 20, Recompute::Always);
+        assert!(again.report.as_ref().is_ok_and(|report| report.recompute));
+        again.report.as_mut().expect("trained").recompute = false;
+        assert_same(&whole, &again);
+    }
+}
+
+#[test]
+fn padding_changes_no_result() {
+    for architecture in BOTH {
+        let mut config = config(architecture);
+        let packed = with_options(&config, &Options::default());
+        for padding in [Padding::Longest, Padding::Context] {
+            config.padding = padding;
+            let padded = with_options(&config, &Options::default());
+            assert_close(&packed, &padded, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn losses_are_measured_at_chosen_steps_and_counts_of_tokens() {
+    let mut config = config(Architecture::Gpt2);
+    (config.schedule, config.decay) = (Schedule::Wsd, Some(0.2));
+    (config.evaluations, config.evaluate_at_steps) = (1, vec![2]);
+    config.evaluate_at_tokens = vec![600];
+    let outcome = fresh(&config, &counting(80, 1, 0));
+    let near = report(&outcome).rows.iter().filter(|row| row.domain == "near");
+    let found: Vec<(u64, u64)> = near.map(|row| (row.step, row.tokens)).collect();
+    assert_eq!(found, [(2, 241), (5, 601), (10, 1201)]);
+}
+
 #[test]
 fn checkpoints_of_another_run_or_damaged_ones_are_not_used() {
     let (config, data) = (config(Architecture::Gpt2), counting(80, 1, 0));
@@ -219,10 +342,10 @@ fn checkpoints_of_another_run_or_damaged_ones_are_not_used() {
 fn evaluation_hardly_depends_on_batch_size() {
     let network = Network::new(&config(Architecture::Gpt2).model, None, 3).expect("small");
     let data = counting(33, 2, 1);
-    let (whole, tokens) = network.evaluate(&data, 33).expect("valid");
+    let (whole, tokens) = network.evaluate(&data, 33 * 16).expect("valid");
     assert_eq!(tokens, data.iter().map(|row| row.len() as u64 - 1).sum::<u64>());
     for rows in [1, 2, 5, 16] {
-        let (loss, same_tokens) = network.evaluate(&data, rows).expect("valid");
+        let (loss, same_tokens) = network.evaluate(&data, rows * 16).expect("valid");
         assert_eq!(same_tokens, tokens);
         assert!((loss / whole - 1.0).abs() < 1e-6, "{rows}: {loss} for {whole}");
     }
@@ -249,7 +372,7 @@ fn failures_say_what_to_do() {
     check(
         |c| (c.model.hidden, c.model.layers) = (1 << 17, 1 << 12),
         counting(8, 1, 0),
-        "out of memory",
+        "this training needs about",
     );
     check(|c| c.model.hidden = 1 << 30, counting(8, 1, 0), "`hidden`");
 }

@@ -15,6 +15,7 @@ pub fn check(document: &Document, sink: &mut Sink) {
             batch(recipe, model, sink);
             masking(recipe, model, sink);
         }
+        decay(recipe, sink);
     }
     for run in ["train", "ddo"].iter().flat_map(|table| document.all(table)) {
         let recipe = run.text("recipe").and_then(|name| document.find("recipe", &name));
@@ -80,6 +81,25 @@ fn masking(recipe: &Section, model: &Section, sink: &mut Sink) {
     }
 }
 
+/// Only one schedule has a decay of its own.
+fn decay(recipe: &Section, sink: &mut Sink) {
+    let schedule = recipe.text("schedule").unwrap_or_default();
+    if recipe.is_set("decay") && schedule != "wsd" {
+        sink.push(
+            sink.at(
+                recipe.span("decay"),
+                format!("`decay` goes with `schedule = \"wsd\"`, and this is \"{schedule}\""),
+            )
+            .help("remove `decay`, or set `schedule = \"wsd\"`"),
+        );
+    } else if recipe.number("decay") == Some(0.0) {
+        sink.push(
+            sink.at(recipe.span("decay"), "a `decay` of nothing is the schedule \"constant\"")
+                .help("set `schedule = \"constant\"`, or a share such as \"20%\""),
+        );
+    }
+}
+
 /// At least one step, and a warm-up that ends before the training does.
 fn steps(run: &Section, recipe: &Section, sink: &mut Sink) {
     let (Some(tokens), Some(batch)) = (run.count("tokens"), recipe.count("batch-tokens")) else {
@@ -120,6 +140,14 @@ fn steps(run: &Section, recipe: &Section, sink: &mut Sink) {
 /// Steps are saved against a training that is compared.
 fn report(document: &Document, sink: &mut Sink) {
     let Some(report) = document.single("report") else { return };
+    for pair in report.pairs("baselines").unwrap_or_default() {
+        if pair.key.value == pair.value.value {
+            sink.push(
+                sink.at(&pair.value.span, format!("`{}` is compared with itself", pair.key.value))
+                    .help("name the training that it is compared with"),
+            );
+        }
+    }
     let (Some(baseline), Some(trains)) = (report.text("baseline"), report.texts("trains")) else {
         return;
     };

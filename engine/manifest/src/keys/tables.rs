@@ -49,6 +49,13 @@ pub static TABLES: &[Table] = &[
         keys: WORKSPACE,
     },
     Table {
+        name: "runtime",
+        named: false,
+        about: "How trainings are carried out. Never part of a key: of a result it changes the \
+                rounding at most, and receipts name what was used.",
+        keys: RUNTIME,
+    },
+    Table {
         name: "corpus",
         named: false,
         about: "Defaults of every key of `[domain.NAME]` but `files` and `origin`.",
@@ -148,6 +155,42 @@ const STEP: &[Key] = &[
         whole(1, 4096),
         Value("1"),
         "How many of `-j` it takes up. Never part of a key.",
+    ),
+];
+
+const RUNTIME: &[Key] = &[
+    key("runs-per-gpu", whole(1, 64), Value("1"), "Trainings that share a GPU."),
+    key(
+        "micro-batch",
+        Kind::CountOrAuto { of: "tokens" },
+        Value("\"auto\""),
+        "Tokens of a forward and backward pass, at least one sequence; \"auto\" is what fits.",
+    ),
+    key(
+        "recompute",
+        Kind::Choice(&[
+            choice("auto", "where a training would not fit otherwise"),
+            choice("always", "a third more work, a fraction of the memory, the same bits"),
+            choice("never", "it fails where it does not fit"),
+        ]),
+        Value("\"auto\""),
+        "Activations within layers are computed again on the way back instead of being kept.",
+    ),
+    key(
+        "deterministic",
+        Kind::Choice(&[
+            choice("auto", "models of less than 100M parameters"),
+            choice("always", "every model"),
+            choice("never", "none"),
+        ]),
+        Value("\"auto\""),
+        "What a GPU trains in a fixed order of sums, to the same bits; a CPU always does.",
+    ),
+    key(
+        "tensorboard",
+        Kind::Text,
+        Absent,
+        "Folder for TensorBoard's event files, relative to the manifest; none are written where absent.",
     ),
 ];
 
@@ -301,15 +344,23 @@ const RECIPE: &[Key] = &[
             choice("linear", "to 0 in a line"),
             choice("cosine", "to 0 along half a cosine"),
             choice("constant", "stays at the peak"),
+            choice("wsd", "stays at the peak, then to 0 in a line over the last `decay`"),
         ]),
         Value("\"linear\""),
         "The learning rate after warm-up.",
     ),
+    key("decay", Kind::Share, Value("0.2"), "Share of all steps over which \"wsd\" decays."),
     key(
         "warm-up",
         Kind::CountOrShare { of: "steps", share_of: "all steps" },
         Value("\"10%\""),
         "Steps over which the learning rate rises from 0 to its peak.",
+    ),
+    key(
+        "warm-up-from-zero",
+        Kind::Flag,
+        Value("true"),
+        "Whether the first step has rate 0, as in the `transformers` trainer.",
     ),
     key("weight-decay", NOT_NEGATIVE, Value("0.01"), "On matrices and embeddings only."),
     key("clip", NOT_NEGATIVE, Value("1.0"), "Global gradient norm to clip at; 0 means none."),
@@ -342,6 +393,28 @@ const RECIPE: &[Key] = &[
         whole(1, U32_MAX),
         Value("8"),
         "Evenly spaced points at which held-out loss is measured, the end included.",
+    ),
+    key(
+        "evaluate-at-steps",
+        Kind::Counts { of: "steps" },
+        Value("[]"),
+        "More points at which held-out loss is measured.",
+    ),
+    key(
+        "evaluate-at-tokens",
+        Kind::Counts { of: "tokens" },
+        Value("[]"),
+        "More points at which held-out loss is measured: once so many tokens are seen.",
+    ),
+    key(
+        "padding",
+        Kind::Choice(&[
+            choice("packed", "sorted by length within a step, so that next to none is computed"),
+            choice("longest", "to the longest of a pass"),
+            choice("context", "to the model's context"),
+        ]),
+        Value("\"packed\""),
+        "How sequences of different lengths stand side by side; the loss is the same.",
     ),
     key("masking", Kind::Share, Value("0.15"), "Share of the tokens that BERT must predict."),
 ];
@@ -472,5 +545,11 @@ const REPORT: &[Key] = &[
         Kind::Name { table: "train" },
         Absent,
         "The training that steps saved are counted against.",
+    ),
+    key(
+        "baselines",
+        Kind::NamePairs { table: "train" },
+        Value("{}"),
+        "Trainings with a baseline of their own, such as that of their scale: ours = \"theirs\".",
     ),
 ];

@@ -15,7 +15,7 @@ use crate::cli::{Exec, Global};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
 use crate::stage::train;
-use crate::workspace::existing_store;
+use crate::workspace::{existing_store, gpu_count};
 
 /// The binary that links libtorch, beside this one.
 const TRAINER: &str = "mixmake-trainer";
@@ -90,9 +90,11 @@ fn become_trainer() {
     tracing::debug!("cannot start {TRAINER}: {error}");
 }
 
-/// The GPU at the place that the scheduler gave, among those that are visible.
+/// The GPU at the place that the scheduler gave, among those that are visible; where several runs
+/// share a GPU, there are more places than GPUs.
 fn device() -> Option<String> {
     let place: usize = std::env::var("MIXMAKE_DEVICE").ok()?.parse().ok()?;
+    let place = place % gpu_count().max(1);
     let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
     let device = visible.split(',').nth(place).filter(|device| !device.is_empty());
     Some(device.map_or_else(|| place.to_string(), ToOwned::to_owned))

@@ -17,6 +17,7 @@ use super::{locked, plan};
 use crate::cli::{Global, Run};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
+use crate::runtime::Runtime;
 use crate::ui::{self, Display};
 use crate::workspace::{Workspace, gpu_count, threads};
 
@@ -34,7 +35,8 @@ pub fn run(global: &Global, args: &Run) -> Result<Exit> {
         }
         return plan::show(&workspace, &selected, global, false);
     }
-    let options = options(args.jobs, args.keep_going);
+    let runs_per_gpu = workspace.manifest.runtime.runs_per_gpu;
+    let options = options(args.jobs, args.keep_going, runs_per_gpu);
     let Attempt { outcome, exit, refusal } =
         up_to_date(&mut workspace, global, &selected, &options, locked)?;
     let exit = settle(global, &workspace, &outcome, &pinned, args.locked, exit);
@@ -50,11 +52,11 @@ struct Attempt {
 }
 
 #[must_use]
-pub fn options(jobs: Option<usize>, keep_going: bool) -> RunOptions {
+pub fn options(jobs: Option<usize>, keep_going: bool, runs_per_gpu: u32) -> RunOptions {
     RunOptions {
         jobs: jobs.unwrap_or_else(threads).max(1),
         keep_going,
-        pools: [("gpu", gpu_count())].into_iter().collect(),
+        pools: [("gpu", gpu_count() * runs_per_gpu as usize)].into_iter().collect(),
     }
 }
 
@@ -129,7 +131,8 @@ fn schedule(
     cancel: &Cancel,
     display: &mut dyn Display,
 ) -> Result<RunOutcome> {
-    let executor = local_executor(workspace.store.clone())?;
+    let environment = Runtime::of(&workspace.manifest).environment();
+    let executor = local_executor(workspace.store.clone(), environment)?;
     let Workspace { staged, store, files, memory, .. } = workspace;
     let build = mixmake_core::resolve::Build { graph: &staged.graph, store, files };
     let mut observe = |event: Event| display.show(&event);
@@ -137,11 +140,14 @@ fn schedule(
 }
 
 /// Light actions here, heavy ones as `exec` of this program.
-pub fn local_executor(store: Store) -> Result<LocalExecutor<'static>> {
+pub fn local_executor(
+    store: Store,
+    environment: Vec<(String, String)>,
+) -> Result<LocalExecutor<'static>> {
     let program = std::env::current_exe()
         .map_err(|error| Error::internal(format!("cannot find this program: {error}")))?;
     let runner = &Stages { train: None };
-    Ok(LocalExecutor { store, runner, program, version: VERSION.to_owned() })
+    Ok(LocalExecutor { store, runner, program, version: VERSION.to_owned(), environment })
 }
 
 /// What stops a run from outside.

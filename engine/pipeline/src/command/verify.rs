@@ -14,6 +14,7 @@ use super::run::local_executor;
 use crate::artifact::{self, Losses};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Exit, Result};
+use crate::runtime::Runtime;
 use crate::stage::train::LOSSES;
 use crate::ui::{amount, print};
 use crate::workspace::{Workspace, existing_store, load};
@@ -93,7 +94,8 @@ fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId
         eprintln!("running `{target}` again");
     }
     let work = Work { cost: workspace.staged.graph.action(id).cost, force: true, device: Some(0) };
-    let again = local_executor(other.clone())?
+    let environment = Runtime::of(&workspace.manifest).environment();
+    let again = local_executor(other.clone(), environment)?
         .execute(*key, &work, &mut |_: Progress| {}, &Cancel::default())
         .map_err(|error| Error::new(Exit::ActionFailed, format!("`{target}`: {error}")))?;
     Ok(compare(target, known, &again.result, &workspace.store, &other))

@@ -38,6 +38,9 @@ pub struct ReportParams {
     pub trains: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
+    /// By training: the one it is compared with instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,7 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<ActionId>, StageErro
         title: report.title.clone(),
         domains: domains.collect(),
         baseline: report.baseline.clone(),
+        baselines: report.baselines.clone(),
         trains,
     };
     let inputs = inputs(stager, &params.trains);
@@ -67,6 +71,7 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<ActionId>, StageErro
         ("title", vec!["report.title".into()]),
         ("trains", vec!["report.trains".into()]),
         ("baseline", vec!["report.baseline".into()]),
+        ("baselines", vec!["report.baselines".into()]),
     ]);
     let action = Action {
         target: "report".into(),
@@ -187,11 +192,11 @@ impl<'j> Gather<'j> {
         let mut trainings = self.trainings()?;
         let position = |name: &str| self.params.trains.iter().position(|train| train == name);
         trainings.sort_by_key(|training| position(&training.name));
-        let baseline = self.params.baseline.as_deref();
-        let baseline = baseline
-            .and_then(|baseline| trainings.iter().position(|training| training.name == baseline));
-        let comparisons =
-            baseline.map(|baseline| compare(&trainings, baseline)).unwrap_or_default();
+        let place = |name: &str| trainings.iter().position(|training| training.name == name);
+        let baseline = self.params.baseline.as_deref().and_then(place);
+        let own = self.params.baselines.iter();
+        let own = own.filter_map(|(ours, theirs)| Some((place(ours)?, place(theirs)?))).collect();
+        let comparisons = compare(&trainings, baseline, &own);
         Ok(Study {
             title: self.params.title.clone(),
             domains: self.domains()?,
@@ -418,9 +423,21 @@ fn dropped(stats: &SamplesStats) -> Vec<(String, u64)> {
     dropped
 }
 
-fn compare(trainings: &[Training], baseline: usize) -> Vec<Comparison> {
-    let others = (0..trainings.len()).filter(|&index| index != baseline);
-    others.map(|training| compare_one(trainings, training, baseline)).collect()
+/// Every training against its own baseline, or else the common one. What is a baseline itself is
+/// compared only where it was given one.
+fn compare(
+    trainings: &[Training],
+    common: Option<usize>,
+    own: &BTreeMap<usize, usize>,
+) -> Vec<Comparison> {
+    let is_baseline = |index: usize| common == Some(index) || own.values().any(|&b| b == index);
+    let pair = |training: usize| match own.get(&training) {
+        Some(&baseline) => Some((training, baseline)),
+        None if is_baseline(training) => None,
+        None => common.map(|baseline| (training, baseline)),
+    };
+    let pairs = (0..trainings.len()).filter_map(pair);
+    pairs.map(|(training, baseline)| compare_one(trainings, training, baseline)).collect()
 }
 
 fn compare_one(trainings: &[Training], training: usize, baseline: usize) -> Comparison {

@@ -12,7 +12,7 @@ use serde_json::Map;
 use super::mixture::{self, Wanted};
 use super::{StageError, Stager, Training, shards};
 
-pub const KIND: Kind = Kind { name: "train", version: 1 };
+pub const KIND: Kind = Kind { name: "train", version: 2 };
 pub const LOSSES: &str = "losses.json";
 pub const CURVE: &str = "curve.json";
 pub const MODEL: &str = "model.safetensors";
@@ -31,7 +31,11 @@ pub struct TrainParams {
     pub dropout: f64,
     pub learning_rate: f64,
     pub schedule: String,
+    /// Of the schedule `wsd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay: Option<f64>,
     pub warm_up: WarmUp,
+    pub warm_up_from_zero: bool,
     pub weight_decay: f64,
     pub clip: f64,
     pub batch_tokens: u64,
@@ -41,6 +45,12 @@ pub struct TrainParams {
     pub threads: u32,
     pub seed: u64,
     pub evaluations: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluate_at_steps: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluate_at_tokens: Vec<u64>,
+    /// `packed`, `longest` or `context`.
+    pub padding: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masking: Option<f64>,
 }
@@ -137,12 +147,18 @@ fn params(stager: &Stager<'_>, wanted: &Wanted<'_>) -> TrainParams {
             schema::Schedule::Linear => "linear",
             schema::Schedule::Cosine => "cosine",
             schema::Schedule::Constant => "constant",
+            schema::Schedule::Wsd { .. } => "wsd",
         }
         .into(),
+        decay: match recipe.schedule {
+            schema::Schedule::Wsd { decay } => Some(decay),
+            _ => None,
+        },
         warm_up: match recipe.warm_up {
             schema::WarmUp::Steps(steps) => WarmUp::Steps(steps),
             schema::WarmUp::Fraction(fraction) => WarmUp::Fraction(fraction),
         },
+        warm_up_from_zero: recipe.warm_up_from_zero,
         weight_decay: recipe.weight_decay,
         clip: recipe.clip,
         batch_tokens: recipe.batch_tokens,
@@ -155,6 +171,14 @@ fn params(stager: &Stager<'_>, wanted: &Wanted<'_>) -> TrainParams {
         threads: recipe.threads,
         seed: wanted.seed,
         evaluations: recipe.evaluations,
+        evaluate_at_steps: recipe.evaluate_at_steps.clone(),
+        evaluate_at_tokens: recipe.evaluate_at_tokens.clone(),
+        padding: match recipe.padding {
+            schema::Padding::Packed => "packed",
+            schema::Padding::Longest => "longest",
+            schema::Padding::Context => "context",
+        }
+        .into(),
         masking: bert.then_some(recipe.masking),
     }
 }
@@ -173,7 +197,9 @@ fn origins(stager: &Stager<'_>, wanted: &Wanted<'_>) -> BTreeMap<String, String>
     let recipe_fields = [
         "learning-rate",
         "schedule",
+        "decay",
         "warm-up",
+        "warm-up-from-zero",
         "weight-decay",
         "clip",
         "batch-tokens",
@@ -181,6 +207,9 @@ fn origins(stager: &Stager<'_>, wanted: &Wanted<'_>) -> BTreeMap<String, String>
         "precision",
         "threads",
         "evaluations",
+        "evaluate-at-steps",
+        "evaluate-at-tokens",
+        "padding",
         "masking",
     ];
     fields.extend(recipe_fields.map(|field| (field, of_recipe(field))));

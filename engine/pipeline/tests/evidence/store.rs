@@ -176,7 +176,9 @@ fn configuration(hidden: u32) -> TrainParams {
         dropout: 0.0,
         learning_rate: 3e-3,
         schedule: "linear".into(),
+        decay: None,
         warm_up: WarmUp::Fraction(0.1),
+        warm_up_from_zero: true,
         weight_decay: 0.01,
         clip: 1.0,
         batch_tokens: 256,
@@ -185,6 +187,9 @@ fn configuration(hidden: u32) -> TrainParams {
         threads: 1,
         seed: 1,
         evaluations: 2,
+        evaluate_at_steps: vec![],
+        evaluate_at_tokens: vec![],
+        padding: "packed".into(),
         masking: None,
     }
 }

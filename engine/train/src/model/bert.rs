@@ -1,10 +1,11 @@
 //! BERT as `BertForMaskedLM` of `transformers` defines it: post-norm encoder, erf gelu, eps 1e-12, no
 //! pooler, a transformed tied output layer with its own bias. All tokens are of type 0.
 
-use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout};
+use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout, of_vocabulary};
 use super::{Output, expect, number};
 use crate::batch::DeviceBatch;
 use crate::config::{Architecture, ModelConfig};
+use crate::dropout::Site;
 use crate::error::TrainError;
 use crate::parameters::{Id, Init, Layout, Views};
 use serde_json::{Value, json};
@@ -38,19 +39,23 @@ impl Bert {
     pub fn new(config: &ModelConfig, pad: Option<u32>, layout: &mut Layout) -> Bert {
         let width = i64::from(config.hidden);
         let vocabulary = i64::from(config.vocabulary);
+        let init = Init::Normal(DEVIATION);
+        let words = "bert.embeddings.word_embeddings.weight";
+        let tokens = of_vocabulary(layout, words, &[vocabulary, width], init);
         let mut embedding = |name: &str, rows: i64| {
-            layout.add(
-                format!("bert.embeddings.{name}.weight"),
-                &[rows, width],
-                Init::Normal(DEVIATION),
-            )
+            layout.add(format!("bert.embeddings.{name}.weight"), &[rows, width], init)
         };
-        let tokens = embedding("word_embeddings", vocabulary);
         let positions = embedding("position_embeddings", config.context.into());
         let types = embedding("token_type_embeddings", 2);
         let norm = LayerNorm::new(layout, "bert.embeddings.LayerNorm", width, EPSILON);
-        let blocks = (0..config.layers).map(|layer| Block::new(layer, width, layout)).collect();
-        let bias = layout.add("cls.predictions.bias", &[vocabulary], Init::Zeros);
+        layout.end_section();
+        let block = |layer| {
+            let block = Block::new(layer, width, layout);
+            layout.end_section();
+            block
+        };
+        let blocks = (0..config.layers).map(block).collect();
+        let bias = of_vocabulary(layout, "cls.predictions.bias", &[vocabulary], Init::Zeros);
         let head = "cls.predictions.transform";
         let transform = Linear::stacked(layout, &[format!("{head}.dense")], width, width);
         let transform_norm = LayerNorm::new(layout, &format!("{head}.LayerNorm"), width, EPSILON);
@@ -58,27 +63,34 @@ impl Bert {
         Bert { tokens, positions, types, norm, blocks, transform, transform_norm, bias, heads, pad }
     }
 
-    pub fn features(
-        &self,
-        views: &Views,
-        batch: &DeviceBatch,
-        drop: f64,
-    ) -> Result<Tensor, TrainError> {
-        let mut x = self.embed(views, batch, drop)?;
-        for block in &self.blocks {
-            x = block.forward(views, x, batch, self.heads, drop)?;
-        }
-        let transformed = self.transform.forward(views, &batch.predicting(&x)?)?.f_gelu("none")?;
-        self.transform_norm.forward(views, &transformed)
-    }
-
-    fn embed(&self, views: &Views, batch: &DeviceBatch, drop: f64) -> Result<Tensor, TrainError> {
+    pub fn embed(&self, views: &Views, batch: &DeviceBatch) -> Result<Tensor, TrainError> {
         let pad = self.pad.map_or(-1, i64::from);
         let tokens = Tensor::f_embedding(&views[self.tokens], &batch.ids, pad, false, false)?;
+        let positions =
+            Tensor::f_embedding(&views[self.positions], &batch.columns, -1, false, false)?;
         let types = views[self.types].f_narrow(0, 0, 1)?;
-        let constant = views[self.positions].f_narrow(0, 0, batch.tokens)?.f_add(&types)?;
-        let sum = tokens.f_add(&constant)?.f_view([batch.rows * batch.tokens, -1])?;
-        dropout(self.norm.forward(views, &sum)?, drop)
+        let sum = tokens.f_add(&positions)?.f_add(&types)?;
+        dropout(self.norm.forward(views, &sum)?, batch, Site::Embedding)
+    }
+
+    pub fn block(
+        &self,
+        layer: usize,
+        views: &Views,
+        x: &Tensor,
+        batch: &DeviceBatch,
+    ) -> Result<Tensor, TrainError> {
+        self.blocks[layer].forward(views, x, batch, self.heads, layer)
+    }
+
+    pub fn finish(
+        &self,
+        views: &Views,
+        x: &Tensor,
+        batch: &DeviceBatch,
+    ) -> Result<Tensor, TrainError> {
+        let transformed = self.transform.forward(views, &batch.predicting(x)?)?.f_gelu("none")?;
+        self.transform_norm.forward(views, &transformed)
     }
 
     pub fn output(&self) -> Output {
@@ -126,17 +138,19 @@ impl Block {
     fn forward(
         &self,
         views: &Views,
-        x: Tensor,
+        x: &Tensor,
         batch: &DeviceBatch,
         heads: i64,
-        drop: f64,
+        layer: usize,
     ) -> Result<Tensor, TrainError> {
-        let qkv = self.qkv.forward(views, &x)?;
-        let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, false, drop)?)?;
-        let x = self.norm_1.forward(views, &x.f_add(&dropout(mixed, drop)?)?)?;
+        let qkv = self.qkv.forward(views, x)?;
+        let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, false, layer)?)?;
+        let mixed = dropout(mixed, batch, Site::Mixed { layer })?;
+        let x = self.norm_1.forward(views, &x.f_add(&mixed)?)?;
         let wide = self.widen.forward(views, &x)?.f_gelu("none")?;
         let narrow = self.narrow.forward(views, &wide)?;
-        self.norm_2.forward(views, &x.f_add(&dropout(narrow, drop)?)?)
+        let narrow = dropout(narrow, batch, Site::Narrow { layer })?;
+        self.norm_2.forward(views, &x.f_add(&narrow)?)
     }
 }
 

@@ -1,10 +1,11 @@
 //! GPT-2 as `GPT2LMHeadModel` of `transformers` defines it: pre-norm decoder, learned positions,
 //! `gelu_new`, tied output layer without bias, `Conv1D` weights stored [in, out].
 
-use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout};
+use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout, of_vocabulary};
 use super::{Output, expect, number};
 use crate::batch::DeviceBatch;
 use crate::config::{Architecture, ModelConfig};
+use crate::dropout::Site;
 use crate::error::TrainError;
 use crate::parameters::{Id, Init, Layout, Views};
 use serde_json::{Value, json};
@@ -33,33 +34,48 @@ impl Gpt2 {
     pub fn new(config: &ModelConfig, layout: &mut Layout) -> Gpt2 {
         let width = i64::from(config.hidden);
         let embedding = Init::Normal(DEVIATION);
-        let tokens =
-            layout.add("transformer.wte.weight", &[config.vocabulary.into(), width], embedding);
+        let shape = [config.vocabulary.into(), width];
+        let tokens = of_vocabulary(layout, "transformer.wte.weight", &shape, embedding);
         let positions =
             layout.add("transformer.wpe.weight", &[config.context.into(), width], embedding);
         // Two residual branches a layer: their sum keeps its variance with depth.
         let residual = DEVIATION / (2.0 * f64::from(config.layers)).sqrt();
-        let blocks =
-            (0..config.layers).map(|layer| Block::new(layer, width, residual, layout)).collect();
+        layout.end_section();
+        let block = |layer| {
+            let block = Block::new(layer, width, residual, layout);
+            layout.end_section();
+            block
+        };
+        let blocks = (0..config.layers).map(block).collect();
         let norm = LayerNorm::new(layout, "transformer.ln_f", width, EPSILON);
         Gpt2 { tokens, positions, blocks, norm, heads: config.heads.into() }
     }
 
-    pub fn features(
+    pub fn embed(&self, views: &Views, batch: &DeviceBatch) -> Result<Tensor, TrainError> {
+        let tokens = Tensor::f_embedding(&views[self.tokens], &batch.ids, -1, false, false)?;
+        let positions =
+            Tensor::f_embedding(&views[self.positions], &batch.columns, -1, false, false)?;
+        dropout(tokens.f_add(&positions)?, batch, Site::Embedding)
+    }
+
+    pub fn block(
+        &self,
+        layer: usize,
+        views: &Views,
+        x: &Tensor,
+        batch: &DeviceBatch,
+    ) -> Result<Tensor, TrainError> {
+        self.blocks[layer].forward(views, x, batch, self.heads, layer)
+    }
+
+    /// Normalisation is token by token, so only the tokens that predict need it.
+    pub fn finish(
         &self,
         views: &Views,
+        x: &Tensor,
         batch: &DeviceBatch,
-        drop: f64,
     ) -> Result<Tensor, TrainError> {
-        let tokens = Tensor::f_embedding(&views[self.tokens], &batch.ids, -1, false, false)?;
-        let positions = views[self.positions].f_narrow(0, 0, batch.tokens)?;
-        let sum = tokens.f_add(&positions)?.f_view([batch.rows * batch.tokens, -1])?;
-        let mut x = dropout(sum, drop)?;
-        for block in &self.blocks {
-            x = block.forward(views, x, batch, self.heads, drop)?;
-        }
-        // Normalisation is row by row, so only the rows that predict need it.
-        self.norm.forward(views, &batch.predicting(&x)?)
+        self.norm.forward(views, &batch.predicting(x)?)
     }
 
     pub fn output(&self) -> Output {
@@ -83,17 +99,17 @@ impl Block {
     fn forward(
         &self,
         views: &Views,
-        x: Tensor,
+        x: &Tensor,
         batch: &DeviceBatch,
         heads: i64,
-        drop: f64,
+        layer: usize,
     ) -> Result<Tensor, TrainError> {
-        let qkv = self.qkv.forward(views, &self.norm_1.forward(views, &x)?)?;
-        let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, true, drop)?)?;
-        let x = x.f_add(&dropout(mixed, drop)?)?;
+        let qkv = self.qkv.forward(views, &self.norm_1.forward(views, x)?)?;
+        let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, true, layer)?)?;
+        let x = x.f_add(&dropout(mixed, batch, Site::Mixed { layer })?)?;
         let wide = self.widen.forward(views, &self.norm_2.forward(views, &x)?)?.f_gelu("tanh")?;
         let narrow = self.narrow.forward(views, &wide)?;
-        Ok(x.f_add(&dropout(narrow, drop)?)?)
+        Ok(x.f_add(&dropout(narrow, batch, Site::Narrow { layer })?)?)
     }
 }
 

@@ -14,10 +14,11 @@ use crate::parameters::{Id, Layout, Views};
 use bert::Bert;
 use gpt2::Gpt2;
 use serde_json::Value;
+use std::ops::Range;
 use std::path::Path;
 use tch::Tensor;
 
-/// The tied output layer: logits = features · weightᵀ (+ bias).
+/// The tied output layer: logits = features · weightᵀ (+ bias), of which those of the vocabulary count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     pub weight: Id,
@@ -37,20 +38,58 @@ impl Model {
             Architecture::Gpt2 => Model::Gpt2(Gpt2::new(config, &mut layout)),
             Architecture::Bert => Model::Bert(Bert::new(config, pad_token, &mut layout)),
         };
+        layout.end_section();
         (model, layout)
     }
 
-    /// Features [n, hidden] of the n predicted positions of `batch`. `dropout` is 0 in evaluation.
-    pub fn features(
+    /// Embeddings [tokens, hidden] of a batch.
+    fn embed(&self, views: &Views, batch: &DeviceBatch) -> Result<Tensor, TrainError> {
+        match self {
+            Model::Gpt2(model) => model.embed(views, batch),
+            Model::Bert(model) => model.embed(views, batch),
+        }
+    }
+
+    fn block(
         &self,
+        layer: usize,
         views: &Views,
+        x: &Tensor,
         batch: &DeviceBatch,
-        dropout: f64,
     ) -> Result<Tensor, TrainError> {
         match self {
-            Model::Gpt2(model) => model.features(views, batch, dropout),
-            Model::Bert(model) => model.features(views, batch, dropout),
+            Model::Gpt2(model) => model.block(layer, views, x, batch),
+            Model::Bert(model) => model.block(layer, views, x, batch),
         }
+    }
+
+    fn finish(&self, views: &Views, x: &Tensor, batch: &DeviceBatch) -> Result<Tensor, TrainError> {
+        match self {
+            Model::Gpt2(model) => model.finish(views, x, batch),
+            Model::Bert(model) => model.finish(views, x, batch),
+        }
+    }
+
+    /// Sections `range` of the model, from `x` [tokens, hidden]: section 0 is the embedding, which reads
+    /// the batch alone, then a section a layer; the last gives features [n, hidden] of the n tokens
+    /// that predict.
+    pub fn run(
+        &self,
+        range: Range<usize>,
+        views: &Views,
+        x: Option<&Tensor>,
+        batch: &DeviceBatch,
+    ) -> Result<Tensor, TrainError> {
+        let last = views.sections() - 1;
+        let mut x = x.map(Tensor::shallow_clone);
+        for section in range {
+            x = Some(match x {
+                None => self.embed(views, batch)?,
+                Some(x) if section == last => self.finish(views, &x, batch)?,
+                Some(x) => self.block(section - 1, views, &x, batch)?,
+            });
+        }
+        x.ok_or_else(|| TrainError::Torch { detail: "no section of the model was run".into() })
     }
 
     pub fn output(&self) -> Output {
