@@ -127,9 +127,9 @@ impl Wiring {
     fn sort(&mut self) {
         let count = self.inputs.len();
         let (mut waits, mut readers) = (vec![0_usize; count], vec![Vec::new(); count]);
-        for step in 0..count {
+        for (step, wait) in waits.iter_mut().enumerate() {
             for producer in self.producers(step) {
-                waits[step] += 1;
+                *wait += 1;
                 readers[producer].push(step);
             }
         }

@@ -173,10 +173,10 @@ fn one_table_written_in_many_ways() {
     same(table(&amounts, &all, |w| format!("{}M", 600.0 * w), l), &[]);
     let odd = "books of mix,code of mix,web of mix,x books y,x code y,x web y";
     let flags = ["--weight-columns", "* of mix", "--loss-columns", "x * y"];
-    same(table(&odd, &all, w, l), &flags);
+    same(table(odd, &all, w, l), &flags);
     let flags =
         ["--amount-columns", "books of mix,code of mix,web of mix", "--loss-columns", "x * y"];
-    let found = answer(table(&odd, &all, w, l), &flags);
+    let found = answer(table(odd, &all, w, l), &flags);
     assert_eq!(found["source"]["domains"][0], "books of mix");
 }
 
