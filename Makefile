@@ -67,9 +67,16 @@ BENCHES := bench-engine bench-fit bench-data bench-train
 bench: $(BENCHES) ## Measure everything, beside the peers on this machine
 .PHONY: $(BENCHES) parity-train
 
-bench-engine: $(LIBTORCH_READY) build vendor/.complete
-	$(MIXMAKE) -q -m manifests/demo.toml run
-	time $(MIXMAKE) -q -m manifests/demo.toml run
+bench-engine: $(LIBTORCH_READY) build target/bench/venv/.complete
+	$(PYTHON) bench/engine/run.py
+
+# The peers, from their packages; what cannot be had is left out of the table.
+target/bench/venv/.complete:
+	$(PYTHON) -m venv target/bench/venv
+	for peer in ninja dvc snakemake; do \
+	  target/bench/venv/bin/pip install --quiet --disable-pip-version-check $$peer || echo "$$peer: cannot be installed"; \
+	done
+	touch $@
 
 bench-fit:
 	CARGO="$(CARGO)" PYTHON="$(PYTHON)" bench/fit/run.sh
