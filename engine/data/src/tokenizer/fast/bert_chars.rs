@@ -207,7 +207,7 @@ mod tests {
             let text: String = ours_all.iter().map(|c| format!("{c}b\u{301}{c}\u{323} ")).collect();
             assert_eq!(ours(&text, &mut chars), librarys(&text), "near {:?}", some[0]);
         }
-        // Tone marks and music: rare enough to leave to the library, and not none, or the test above proves little.
-        assert!((1..60).contains(&left.len()), "{left:?}");
+        // Tone marks, viramas and music: rare enough to leave to the library, and not none, or the test above proves little.
+        assert!((1..150).contains(&left.len()), "{left:?}");
     }
 }
