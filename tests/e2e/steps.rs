@@ -286,3 +286,61 @@ fn an_interrupted_run_ends_its_commands() {
     assert!(outcome.targets("action-failed").is_empty(), "{}", outcome.stdout);
     crate::harness::eventually("both end", || sleepers() == 0);
 }
+
+/// A trace holds each action that ran once, in the Trace Event Format; the summary names the chain.
+#[test]
+fn a_run_leaves_a_trace() {
+    let workspace = chains();
+    workspace.write("in/a.txt", "other\n");
+    workspace.write("in/b.txt", "b\nmore\n");
+    let outcome = workspace.mixmake(&["run", "--trace", "trace.json", "--timings"]).expect(0);
+    for words in ["on the clock", "by kind", "critical path", "step/a-2"] {
+        assert!(outcome.stdout.contains(words), "no `{words}` in\n{}", outcome.stdout);
+    }
+    let trace: serde_json::Value =
+        serde_json::from_str(&workspace.read("trace.json")).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("a list of events");
+    for event in events {
+        assert!(event["name"].is_string() && event["pid"].is_u64(), "{event}");
+        match event["ph"].as_str().expect("a phase") {
+            "X" => assert!(event["ts"].is_u64() && event["dur"].is_u64(), "{event}"),
+            "i" => assert!(event["ts"].is_u64() && event["s"] == "p", "{event}"),
+            "M" => assert!(event["args"]["name"].is_string(), "{event}"),
+            other => panic!("no event of this trace has the phase `{other}`"),
+        }
+    }
+    let of_phase = |phase: &str| {
+        let found = events.iter().filter(|event| event["ph"] == phase);
+        found.map(|event| event["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let ran: std::collections::BTreeSet<String> = of_phase("X");
+    assert_eq!(ran, set(&["step/a-0", "step/a-1", "step/a-2", "step/b-0", "step/b-1"]));
+    let instants: std::collections::BTreeSet<String> = of_phase("i");
+    assert_eq!(instants, set(&["step/b-2: cut off"]));
+    // Also of a run that fails, and of one with nothing to do.
+    workspace.edit("cat step.a-0/out > out", "false");
+    workspace.mixmake(&["run", "--trace", "trace.json"]).expect(1);
+    assert!(workspace.read("trace.json").contains("\"failed\""));
+    workspace.edit("\"false\"", "\"cat step.a-0/out > out\"");
+    let outcome = workspace.mixmake(&["run", "--timings"]).expect(0);
+    assert!(outcome.stdout.contains("no action ran"), "{}", outcome.stdout);
+}
+
+/// What was hashed once is not hashed again while nobody writes to it.
+#[test]
+fn a_no_op_hashes_no_input() {
+    let workspace = chains();
+    for file in ["in/a.txt", "in/b.txt"] {
+        let open = fs::OpenOptions::new().append(true).open(workspace.path(file)).expect("opened");
+        let past = std::time::SystemTime::now() - Duration::from_secs(100);
+        open.set_modified(past).expect("aged");
+    }
+    let hashed = |expected: &str| {
+        let outcome = workspace.mixmake(&["run", "-vv"]).expect(0);
+        assert!(outcome.stderr.contains(expected), "no `{expected}` in\n{}", outcome.stderr);
+    };
+    hashed("2 files, 2 of them hashed");
+    hashed("2 files, 0 of them hashed");
+    workspace.write("in/a.txt", "a\n");
+    hashed("2 files, 1 of them hashed");
+}

@@ -271,21 +271,19 @@ fn start_log(store: &Store, key: Key) -> Result<(), ExecError> {
 }
 
 pub(crate) fn key_of(request: &Request) -> Option<Key> {
-    let resolve = |input: &RequestInput| ResolvedInput {
-        role: input.role.clone(),
-        digest: input.digest,
-        attributes: input.attributes.clone(),
-    };
-    let inputs: Vec<_> = request.inputs.iter().map(resolve).collect();
+    fn resolved(input: &RequestInput) -> ResolvedInput<'_> {
+        ResolvedInput { role: &input.role, digest: input.digest, attributes: &input.attributes }
+    }
+    let inputs: Vec<_> = request.inputs.iter().map(resolved).collect();
     let outputs: Vec<_> = request.outputs.iter().map(|output| output.name.as_str()).collect();
     let preimage = Preimage {
         kind: &request.kind,
         version: request.version,
         params: &request.params,
-        inputs: &inputs.iter().collect::<Vec<_>>(),
+        inputs: &inputs,
         outputs: &outputs,
     };
-    preimage.key().ok().map(|(key, _)| key)
+    preimage.key().ok()
 }
 
 /// Reads every stored input through before it is used: a flipped bit must not train a model.

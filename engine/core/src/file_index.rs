@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::digest::Digest;
 use crate::files::{self, At, FileError};
+use crate::parallel;
 use crate::record;
 
 /// Coarsest time stamps of file systems in use (FAT counts 2 s).
@@ -77,7 +78,7 @@ impl FileIndex {
         paths: &[PathBuf],
         threads: usize,
     ) -> Vec<Result<FileFacts, FileError>> {
-        let known: Vec<_> = paths.iter().map(|path| self.known(path)).collect();
+        let known = parallel::map(paths, threads, |path| self.known(path));
         let todo: Vec<usize> =
             (0..known.len()).filter(|&index| matches!(known[index], Ok(None))).collect();
         let mut fresh: HashMap<_, _> = hash_all(paths, &todo, threads).into_iter().collect();

@@ -14,6 +14,9 @@
 //! little-endian; integers as 16-byte two's complement, floats as the bits of the `f64` with -0
 //! as 0. A null, a NaN or an infinity has no encoding and is an error, never a text.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use crate::action::{Kind, OutputSpec};
@@ -40,11 +43,11 @@ pub struct NoEncoding {
 }
 
 /// An input whose content is known.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResolvedInput {
-    pub role: String,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ResolvedInput<'a> {
+    pub role: &'a str,
     pub digest: Digest,
-    pub attributes: Map<String, Value>,
+    pub attributes: &'a Map<String, Value>,
 }
 
 /// What a key is computed from.
@@ -54,27 +57,41 @@ pub struct Preimage<'a> {
     pub version: u32,
     pub params: &'a Map<String, Value>,
     /// In canonical order, see [`canonical_order`].
-    pub inputs: &'a [&'a ResolvedInput],
+    pub inputs: &'a [ResolvedInput<'a>],
     pub outputs: &'a [&'a str],
 }
 
-impl<'a> Preimage<'a> {
-    /// The key, and the facts it was computed from.
-    pub fn key(&self) -> Result<(Key, Vec<Fact>), NoEncoding> {
-        let mut walk = Walk::new();
-        walk.leaf("kind", Leaf::Text(self.kind));
-        walk.leaf("version", Leaf::Integer(i128::from(self.version)));
-        walk.map("params", self.params)?;
+impl Preimage<'_> {
+    /// The key.
+    pub fn key(&self) -> Result<Key, NoEncoding> {
+        let mut hashing = Hashing::new();
+        self.walk(&mut hashing)?;
+        Ok(hashing.finish())
+    }
+
+    /// The facts that the key is computed from: the same walk, for people.
+    pub fn facts(&self) -> Result<Vec<Fact>, NoEncoding> {
+        let mut facts = Vec::new();
+        self.walk(&mut facts)?;
+        Ok(facts)
+    }
+
+    fn walk(&self, sink: &mut dyn Sink) -> Result<(), NoEncoding> {
+        let mut walk = Walk { sink, path: String::new() };
+        walk.at("kind", |walk| walk.leaf(Leaf::Text(self.kind)));
+        walk.at("version", |walk| walk.leaf(Leaf::Integer(i128::from(self.version))));
+        walk.at("params", |walk| walk.map(self.params))?;
         for (index, input) in self.inputs.iter().enumerate() {
-            let path = format!("input.{index}");
-            walk.leaf(&format!("{path}.role"), Leaf::Text(&input.role));
-            walk.leaf(&format!("{path}.digest"), Leaf::Digest(input.digest));
-            walk.map(&format!("{path}.attributes"), &input.attributes)?;
+            walk.numbered("input.", index, |walk| {
+                walk.at(".role", |walk| walk.leaf(Leaf::Text(input.role)));
+                walk.at(".digest", |walk| walk.leaf(Leaf::Digest(input.digest)));
+                walk.at(".attributes", |walk| walk.map(input.attributes))
+            })?;
         }
         for (index, output) in self.outputs.iter().enumerate() {
-            walk.leaf(&format!("output.{index}"), Leaf::Text(output));
+            walk.numbered("output.", index, |walk| walk.leaf(Leaf::Text(output)));
         }
-        Ok(walk.finish())
+        Ok(())
     }
 }
 
@@ -86,23 +103,32 @@ pub fn output_names(outputs: &[OutputSpec]) -> Vec<&str> {
 
 /// The facts of one JSON object, for explanations of parameters and attributes.
 pub fn facts_of(map: &Map<String, Value>) -> Result<Vec<Fact>, NoEncoding> {
-    let mut walk = Walk::new();
+    let mut facts = Vec::new();
+    let mut walk = Walk { sink: &mut facts, path: String::new() };
     for (name, value) in sorted(map) {
-        walk.value(&escape(name), value)?;
+        walk.at(&escape(name), |walk| walk.value(value))?;
     }
-    Ok(walk.finish().1)
+    Ok(facts)
 }
 
 /// The order in which inputs enter a key and reach a runner: by role, digest, then attributes.
 /// Gives indices into `inputs`.
-pub fn canonical_order(inputs: &[ResolvedInput]) -> Result<Vec<usize>, NoEncoding> {
-    let mut decorated = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.iter().enumerate() {
-        let attributes = facts_of(&input.attributes)?;
-        decorated.push((&input.role, input.digest, attributes, index));
+pub fn canonical_order(inputs: &[ResolvedInput<'_>]) -> Result<Vec<usize>, NoEncoding> {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    let content = |index: &usize| (inputs[*index].role, inputs[*index].digest);
+    order.sort_by_key(content);
+    // Attributes are asked only of inputs with the same content, which are few.
+    for same in order.chunk_by_mut(|one, other| content(one) == content(other)) {
+        if same.len() > 1 {
+            let mut facts = Vec::with_capacity(same.len());
+            for &index in same.iter() {
+                facts.push((facts_of(inputs[index].attributes)?, index));
+            }
+            facts.sort();
+            same.iter_mut().zip(facts).for_each(|(place, (_, index))| *place = index);
+        }
     }
-    decorated.sort();
-    Ok(decorated.into_iter().map(|(.., index)| index).collect())
+    Ok(order)
 }
 
 /// Kind as the key sees it.
@@ -124,76 +150,142 @@ enum Leaf<'a> {
     EmptyMap,
 }
 
-struct Walk {
-    hasher: blake3::Hasher,
-    facts: Vec<Fact>,
+/// What becomes of the leaves of a walk.
+trait Sink {
+    fn leaf(&mut self, path: &str, leaf: &Leaf<'_>);
 }
 
-impl Walk {
-    fn new() -> Self {
-        Self { hasher: blake3::Hasher::new_derive_key(DOMAIN), facts: Vec::new() }
-    }
-
-    fn finish(self) -> (Key, Vec<Fact>) {
-        (Key::from_bytes(*self.hasher.finalize().as_bytes()), self.facts)
-    }
-
-    fn leaf(&mut self, path: &str, leaf: Leaf<'_>) {
-        let (tag, bytes, text): (u8, Vec<u8>, String) = match leaf {
-            Leaf::Bool(value) => (1, vec![u8::from(value)], value.to_string()),
-            Leaf::Integer(value) => (2, value.to_le_bytes().to_vec(), value.to_string()),
-            Leaf::Float(value) => {
-                (3, (value + 0.0).to_bits().to_le_bytes().to_vec(), value.to_string())
-            }
-            Leaf::Text(value) => (4, value.as_bytes().to_vec(), value.to_owned()),
-            Leaf::Digest(value) => (5, value.as_bytes().to_vec(), value.to_hex()),
-            Leaf::EmptyList => (6, Vec::new(), "[]".to_owned()),
-            Leaf::EmptyMap => (7, Vec::new(), "{}".to_owned()),
+/// The explanation.
+impl Sink for Vec<Fact> {
+    fn leaf(&mut self, path: &str, leaf: &Leaf<'_>) {
+        let value = match leaf {
+            Leaf::Bool(value) => value.to_string(),
+            Leaf::Integer(value) => value.to_string(),
+            Leaf::Float(value) => value.to_string(),
+            Leaf::Text(value) => (*value).to_owned(),
+            Leaf::Digest(value) => value.to_hex(),
+            Leaf::EmptyList => "[]".to_owned(),
+            Leaf::EmptyMap => "{}".to_owned(),
         };
-        self.length_prefixed(path.as_bytes());
-        self.hasher.update(&[tag]);
-        self.length_prefixed(&bytes);
-        self.facts.push(Fact { path: path.to_owned(), value: text });
+        self.push(Fact { path: path.to_owned(), value });
+    }
+}
+
+/// The key. Bytes are gathered first: many small updates would cost more than the hash.
+struct Hashing {
+    hasher: blake3::Hasher,
+    gathered: Vec<u8>,
+}
+
+/// How much is gathered at a time.
+const GATHERED: usize = 1 << 16;
+
+impl Hashing {
+    fn new() -> Self {
+        Self { hasher: blake3::Hasher::new_derive_key(DOMAIN), gathered: Vec::new() }
+    }
+
+    fn finish(mut self) -> Key {
+        self.hasher.update(&self.gathered);
+        Key::from_bytes(*self.hasher.finalize().as_bytes())
     }
 
     fn length_prefixed(&mut self, bytes: &[u8]) {
-        self.hasher.update(&(bytes.len() as u64).to_le_bytes());
-        self.hasher.update(bytes);
+        self.gathered.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.gathered.extend_from_slice(bytes);
     }
 
-    fn map(&mut self, path: &str, map: &Map<String, Value>) -> Result<(), NoEncoding> {
+    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
+        self.gathered.push(tag);
+        self.length_prefixed(bytes);
+    }
+}
+
+impl Sink for Hashing {
+    fn leaf(&mut self, path: &str, leaf: &Leaf<'_>) {
+        self.length_prefixed(path.as_bytes());
+        match leaf {
+            Leaf::Bool(value) => self.tagged(1, &[u8::from(*value)]),
+            Leaf::Integer(value) => self.tagged(2, &value.to_le_bytes()),
+            Leaf::Float(value) => self.tagged(3, &(value + 0.0).to_bits().to_le_bytes()),
+            Leaf::Text(value) => self.tagged(4, value.as_bytes()),
+            Leaf::Digest(value) => self.tagged(5, value.as_bytes()),
+            Leaf::EmptyList => self.tagged(6, &[]),
+            Leaf::EmptyMap => self.tagged(7, &[]),
+        }
+        if self.gathered.len() >= GATHERED {
+            self.hasher.update(&self.gathered);
+            self.gathered.clear();
+        }
+    }
+}
+
+/// The one walk over what decides an output; it knows where it is, and its sink takes the leaves.
+struct Walk<'s> {
+    sink: &'s mut dyn Sink,
+    path: String,
+}
+
+impl Walk<'_> {
+    /// Goes one part further down.
+    fn at<T>(&mut self, part: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.path.len();
+        self.path.push_str(part);
+        let result = inside(self);
+        self.path.truncate(before);
+        result
+    }
+
+    fn numbered<T>(&mut self, part: &str, index: usize, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.path.len();
+        // Writing to a string cannot fail.
+        let _ = write!(self.path, "{part}{index}");
+        let result = inside(self);
+        self.path.truncate(before);
+        result
+    }
+
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        self.sink.leaf(&self.path, &leaf);
+    }
+
+    fn map(&mut self, map: &Map<String, Value>) -> Result<(), NoEncoding> {
         if map.is_empty() {
-            self.leaf(path, Leaf::EmptyMap);
+            self.leaf(Leaf::EmptyMap);
         }
         for (name, value) in sorted(map) {
-            self.value(&format!("{path}.{}", escape(name)), value)?;
+            self.at(".", |walk| walk.at(&escape(name), |walk| walk.value(value)))?;
         }
         Ok(())
     }
 
-    fn value(&mut self, path: &str, value: &Value) -> Result<(), NoEncoding> {
-        let no = |what| NoEncoding { path: path.to_owned(), what };
+    fn value(&mut self, value: &Value) -> Result<(), NoEncoding> {
         match value {
-            Value::Null => return Err(no("a null (perhaps a number that is not finite)")),
-            Value::Bool(value) => self.leaf(path, Leaf::Bool(*value)),
+            Value::Null => return Err(self.no("a null (perhaps a number that is not finite)")),
+            Value::Bool(value) => self.leaf(Leaf::Bool(*value)),
             Value::Number(number) => {
                 if let Some(integer) = number.as_i128() {
-                    self.leaf(path, Leaf::Integer(integer));
+                    self.leaf(Leaf::Integer(integer));
                 } else {
                     let float = number.as_f64().filter(|float| float.is_finite());
-                    self.leaf(path, Leaf::Float(float.ok_or_else(|| no("not a finite number"))?));
+                    let float = float.ok_or_else(|| self.no("not a finite number"))?;
+                    self.leaf(Leaf::Float(float));
                 }
             }
-            Value::String(text) => self.leaf(path, Leaf::Text(text)),
-            Value::Array(list) if list.is_empty() => self.leaf(path, Leaf::EmptyList),
+            Value::String(text) => self.leaf(Leaf::Text(text)),
+            Value::Array(list) if list.is_empty() => self.leaf(Leaf::EmptyList),
             Value::Array(list) => {
                 for (index, item) in list.iter().enumerate() {
-                    self.value(&format!("{path}[{index}]"), item)?;
+                    self.numbered("[", index, |walk| walk.at("]", |walk| walk.value(item)))?;
                 }
             }
-            Value::Object(map) => self.map(path, map)?,
+            Value::Object(map) => self.map(map)?,
         }
         Ok(())
+    }
+
+    fn no(&self, what: &'static str) -> NoEncoding {
+        NoEncoding { path: self.path.clone(), what }
     }
 }
 
@@ -206,7 +298,14 @@ fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
 
 /// Dots and brackets separate a path's parts, so those inside a name are escaped: no two values
 /// share facts.
-fn escape(name: &str) -> String {
+fn escape(name: &str) -> Cow<'_, str> {
+    if !name.contains(['\\', '.', '[']) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(escaped(name))
+}
+
+fn escaped(name: &str) -> String {
     name.replace('\\', "\\\\").replace('.', "\\.").replace('[', "\\[")
 }
 
@@ -229,7 +328,6 @@ mod tests {
         Preimage { kind: "test", version: 1, params: &params, inputs: &[], outputs: &outputs }
             .key()
             .expect("encodable")
-            .0
     }
 
     #[test]
@@ -278,14 +376,12 @@ mod tests {
     #[test]
     fn the_key_of_a_known_action_is_fixed() {
         // Published format: a change of this value makes every store of every user stale.
-        let input = ResolvedInput {
-            role: "source".into(),
-            digest: Digest::of(b"text"),
-            attributes: object(json!({"weight": 0.25})),
-        };
+        let attributes = object(json!({"weight": 0.25}));
+        let input =
+            ResolvedInput { role: "source", digest: Digest::of(b"text"), attributes: &attributes };
         let params = object(json!({"min-chars": 1000, "block": "first"}));
         let outputs = ["train.arrow"];
-        let inputs = [&input];
+        let inputs = [input];
         let preimage = Preimage {
             kind: "samples",
             version: 1,
@@ -293,9 +389,8 @@ mod tests {
             inputs: &inputs,
             outputs: &outputs,
         };
-        let (key, facts) = preimage.key().expect("encodable");
-        assert_eq!(facts.len(), 8);
-        assert_eq!(key.to_hex(), PUBLISHED);
+        assert_eq!(preimage.facts().expect("encodable").len(), 8);
+        assert_eq!(preimage.key().expect("encodable").to_hex(), PUBLISHED);
     }
 
     const PUBLISHED: &str = "a5748b688d5f1f118d87b162098a1a7c358fc59be8cf12908f4eb1a199442865";
@@ -303,16 +398,17 @@ mod tests {
     proptest! {
         #[test]
         fn order_of_inputs_does_not_matter(bytes in prop::collection::vec(any::<u8>(), 1..8), turn in 0usize..8) {
-            let mut inputs: Vec<_> = bytes.iter().map(|byte| ResolvedInput {
-                role: if byte % 2 == 0 { "even" } else { "odd" }.into(),
+            let attributes: Vec<_> = bytes.iter().map(|byte| object(json!({"byte": byte}))).collect();
+            let mut inputs: Vec<_> = bytes.iter().zip(&attributes).map(|(byte, attributes)| ResolvedInput {
+                role: if byte % 2 == 0 { "even" } else { "odd" },
                 digest: Digest::of(&[byte / 2]),
-                attributes: object(json!({"byte": byte})),
+                attributes,
             }).collect();
             let key = |inputs: &[ResolvedInput]| {
                 let order = canonical_order(inputs).expect("encodable");
-                let sorted: Vec<_> = order.iter().map(|&i| &inputs[i]).collect();
+                let sorted: Vec<_> = order.iter().map(|&i| inputs[i]).collect();
                 Preimage { kind: "k", version: 1, params: &Map::new(), inputs: &sorted, outputs: &[] }
-                    .key().expect("encodable").0
+                    .key().expect("encodable")
             };
             let before = key(&inputs);
             let middle = turn % inputs.len();

@@ -31,6 +31,7 @@ pub mod lock;
 pub mod memory;
 #[cfg(test)]
 mod model_tests;
+pub mod parallel;
 pub mod plan;
 pub mod record;
 pub mod resolve;

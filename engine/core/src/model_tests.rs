@@ -19,6 +19,7 @@ use crate::file_index::{FileFacts, modified_nanos};
 use crate::graph::{ActionId, Graph};
 use crate::key::{Preimage, ResolvedInput, canonical_order};
 use crate::memory::Memory;
+use crate::plan::Plan;
 use crate::resolve::Build;
 use crate::scheduler::{self, RunOptions};
 use crate::store::Store;
@@ -319,7 +320,8 @@ impl World {
         *locked(&self.toys.broken) = model.broken.clone();
         locked(&self.toys.ran).clear();
         let (cancel, mut observe) = (Cancel::default(), |_| {});
-        scheduler::run(&build, &mut memory, &ids, &executor, &options, &cancel, &mut observe).ok()
+        let plan = Plan::make(&build, &memory, &ids).ok()?;
+        scheduler::run(&build, &mut memory, &plan, &executor, &options, &cancel, &mut observe).ok()
     }
 
     fn compare(&self, outcome: &scheduler::RunOutcome, expected: &Expected, what: &str) {

@@ -3,7 +3,7 @@
 //! Keys are known as far as results are: below an action that must run, they depend on the bytes
 //! it will make (which may turn out to be the old ones: then everything below is a hit).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::cause::{self, Cause};
@@ -12,6 +12,7 @@ use crate::files::FileError;
 use crate::graph::{ActionId, FileId};
 use crate::key::NoEncoding;
 use crate::memory::{Memory, Snapshot};
+use crate::parallel;
 use crate::record::ActionResult;
 use crate::resolve::{Build, Resolved};
 
@@ -48,6 +49,8 @@ pub struct Plan {
     pub results: Vec<Option<Arc<ActionResult>>>,
     /// Seconds each action that may run took when it or its like last ran.
     pub prices: Vec<Option<f64>>,
+    /// What was asked for.
+    pub selected: Vec<ActionId>,
     snapshots: Vec<Option<Snapshot>>,
 }
 
@@ -60,28 +63,34 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let needed = build.graph.closure(selected);
         let mut planner = Planner::new(build, memory);
+        planner.look_ahead(&needed)?;
         for id in build.graph.ids().filter(|id| needed[id.0]) {
             planner.visit(id)?;
         }
-        planner.demand_bytes(selected);
+        planner.demand_bytes(&selected.iter().copied().collect());
         let prices = planner.prices()?;
         let Planner { states, results, snapshots, .. } = planner;
-        Ok(Self { states, results, prices, snapshots })
+        Ok(Self { states, results, prices, selected: selected.to_vec(), snapshots })
     }
 
     /// Actions that must run or may have to.
     #[must_use]
     pub fn pending(&self) -> Vec<ActionId> {
-        let pending = |state: &State| !matches!(state, State::NotNeeded | State::UpToDate { .. });
-        (0..self.states.len()).map(ActionId).filter(|id| pending(&self.states[id.0])).collect()
+        (0..self.states.len()).map(ActionId).filter(|id| self.is_pending(*id)).collect()
+    }
+
+    /// Whether the action must run or may have to.
+    #[must_use]
+    pub fn is_pending(&self, id: ActionId) -> bool {
+        !matches!(self.states[id.0], State::NotNeeded | State::UpToDate { .. })
     }
 
     #[must_use]
     pub fn is_up_to_date(&self) -> bool {
-        self.pending().is_empty()
+        !(0..self.states.len()).any(|id| self.is_pending(ActionId(id)))
     }
 
-    /// The state of an action and its snapshot, where its key is known.
+    /// What an action's key is made of, where it is known and not the one that is remembered.
     #[must_use]
     pub fn snapshot(&self, id: ActionId) -> Option<&Snapshot> {
         self.snapshots[id.0].as_ref()
@@ -102,7 +111,8 @@ struct Planner<'a> {
     memory: &'a Memory,
     states: Vec<State>,
     results: Vec<Option<Arc<ActionResult>>>,
-    resolved: Vec<Option<Resolved>>,
+    /// Results that were looked for before their keys were known.
+    read: HashMap<Key, Option<Arc<ActionResult>>>,
     snapshots: Vec<Option<Snapshot>>,
 }
 
@@ -114,8 +124,28 @@ impl<'a> Planner<'a> {
             memory,
             states: vec![State::NotNeeded; count],
             results: vec![None; count],
-            resolved: vec![None; count],
+            read: HashMap::new(),
             snapshots: vec![None; count],
+        }
+    }
+
+    /// Reads the results that the keys of the last run have: most keys are still the same.
+    fn look_ahead(&mut self, needed: &[bool]) -> Result<(), PlanError> {
+        let ids = self.build.graph.ids().filter(|id| needed[id.0]);
+        let key = |id| self.memory.keys(&self.build.graph.action(id).target);
+        let keys: Vec<Key> = ids.filter_map(|id| Some(key(id)?.current)).collect();
+        let results =
+            parallel::map(&keys, parallel::threads(), |key| self.build.store.result(*key));
+        for (key, result) in keys.into_iter().zip(results) {
+            self.read.insert(key, result?.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    fn result(&self, key: Key) -> Result<Option<Arc<ActionResult>>, FileError> {
+        match self.read.get(&key) {
+            Some(known) => Ok(known.clone()),
+            None => Ok(self.build.store.result(key)?.map(Arc::new)),
         }
     }
 
@@ -137,23 +167,24 @@ impl<'a> Planner<'a> {
             return Ok(());
         };
         let key = resolved.key;
-        let result = self.build.store.result(key)?;
+        let result = self.result(key)?;
         self.states[id.0] = match &result {
             Some(_) => State::UpToDate { key },
             None => State::Runs { key, cause: self.cause(id, &resolved)? },
         };
-        self.results[id.0] = result.map(Arc::new);
-        if self.snapshots[id.0].is_none() {
+        self.results[id.0] = result;
+        // Explanations cost more than keys, so they are made where something is to be explained.
+        let remembered = self.memory.keys(&self.build.graph.action(id).target);
+        if remembered.is_none_or(|keys| keys.current != key) {
             self.snapshots[id.0] = Some(self.encoding(id, self.build.snapshot(id, &resolved))?);
         }
-        self.resolved[id.0] = Some(resolved);
         Ok(())
     }
 
     fn cause(&mut self, id: ActionId, resolved: &Resolved) -> Result<Cause, PlanError> {
         let action = self.build.graph.action(id);
-        let now = self.encoding(id, self.build.snapshot(id, resolved))?;
         let Some(before) = self.memory.snapshot(&action.target) else { return Ok(Cause::New) };
+        let now = self.encoding(id, self.build.snapshot(id, resolved))?;
         Ok(if before.key == now.key {
             Cause::ResultLost
         } else {
@@ -162,23 +193,32 @@ impl<'a> Planner<'a> {
     }
 
     /// An up-to-date action must run after all if its bytes are asked for and gone.
-    fn demand_bytes(&mut self, selected: &[ActionId]) {
+    fn demand_bytes(&mut self, selected: &HashSet<ActionId>) {
+        let lost = self.lost_outputs(selected);
         for id in self.build.graph.ids().rev() {
             match self.states[id.0] {
                 State::NotNeeded => {}
-                State::UpToDate { .. } if selected.contains(&id) => {
-                    let lost = self.results[id.0]
-                        .as_ref()
-                        .and_then(|result| self.build.lost_output(result));
-                    if let Some(output) = lost.map(ToOwned::to_owned) {
-                        self.run_again(id, output);
+                State::UpToDate { .. } => {
+                    if let Some(output) = lost.get(&id) {
+                        self.run_again(id, output.clone());
                         self.demand_inputs(id);
                     }
                 }
-                State::UpToDate { .. } | State::FilesMissing { .. } => {}
+                State::FilesMissing { .. } => {}
                 State::Runs { .. } | State::Waits { .. } => self.demand_inputs(id),
             }
         }
+    }
+
+    /// Of the selected actions that are up to date, those with an output whose bytes are gone.
+    fn lost_outputs(&self, selected: &HashSet<ActionId>) -> HashMap<ActionId, String> {
+        let is_done = |id: &ActionId| matches!(self.states[id.0], State::UpToDate { .. });
+        let done: Vec<_> = selected.iter().copied().filter(is_done).collect();
+        let lost = parallel::map(&done, parallel::threads(), |id| {
+            let result = self.results[id.0].as_ref()?;
+            self.build.lost_output(result).map(ToOwned::to_owned)
+        });
+        done.into_iter().zip(lost).filter_map(|(id, lost)| Some((id, lost?))).collect()
     }
 
     fn demand_inputs(&mut self, id: ActionId) {
@@ -230,7 +270,7 @@ impl<'a> Planner<'a> {
         let Some(keys) = self.memory.keys(&self.build.graph.action(id).target) else {
             return Ok(None);
         };
-        let result = self.build.store.result(keys.current)?;
+        let result = self.result(keys.current)?;
         Ok(result.map(|result| result.receipt.wall_seconds))
     }
 }

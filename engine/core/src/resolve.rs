@@ -24,8 +24,9 @@ pub struct Build<'a> {
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub key: Key,
-    inputs: Vec<ResolvedInput>,
-    /// Canonical order of `inputs`, which stand as the action declares them.
+    /// Of each input, as the action declares them.
+    digests: Vec<Digest>,
+    /// Their canonical order.
     order: Vec<usize>,
 }
 
@@ -39,14 +40,10 @@ impl Build<'_> {
         let mut inputs = Vec::with_capacity(action.inputs.len());
         for input in &action.inputs {
             let Some(digest) = self.digest_of(input, results) else { return Ok(None) };
-            inputs.push(ResolvedInput {
-                role: input.role.to_owned(),
-                digest,
-                attributes: input.attributes.clone(),
-            });
+            inputs.push(ResolvedInput { role: input.role, digest, attributes: &input.attributes });
         }
         let order = key::canonical_order(&inputs)?;
-        let sorted: Vec<_> = order.iter().map(|&index| &inputs[index]).collect();
+        let sorted: Vec<_> = order.iter().map(|&index| inputs[index]).collect();
         let preimage = Preimage {
             kind: action.kind.name,
             version: action.kind.version,
@@ -54,8 +51,9 @@ impl Build<'_> {
             inputs: &sorted,
             outputs: &key::output_names(&action.outputs),
         };
-        let (key, _) = preimage.key()?;
-        Ok(Some(Resolved { key, inputs, order }))
+        let key = preimage.key()?;
+        let digests = inputs.iter().map(|input| input.digest).collect();
+        Ok(Some(Resolved { key, digests, order }))
     }
 
     fn digest_of(&self, input: &Input, results: &Results) -> Option<Digest> {
@@ -71,12 +69,12 @@ impl Build<'_> {
     pub fn snapshot(&self, id: ActionId, resolved: &Resolved) -> Result<Snapshot, NoEncoding> {
         let action = self.graph.action(id);
         let mut inputs = Vec::with_capacity(action.inputs.len());
-        for (input, content) in action.inputs.iter().zip(&resolved.inputs) {
+        for (input, digest) in action.inputs.iter().zip(&resolved.digests) {
             inputs.push(SnapshotInput {
-                role: content.role.clone(),
+                role: input.role.to_owned(),
                 label: self.graph.source_label(&input.source),
-                digest: content.digest,
-                attributes: key::facts_of(&content.attributes)?,
+                digest: *digest,
+                attributes: key::facts_of(&input.attributes)?,
             });
         }
         let params = key::facts_of(&action.params)?;
@@ -88,12 +86,12 @@ impl Build<'_> {
     pub fn request(&self, id: ActionId, resolved: &Resolved) -> Request {
         let action = self.graph.action(id);
         let inputs = resolved.order.iter().map(|&index| {
-            let content = &resolved.inputs[index];
+            let input = &action.inputs[index];
             RequestInput {
-                role: content.role.clone(),
-                digest: content.digest,
-                attributes: content.attributes.clone(),
-                file: self.request_file(&action.inputs[index].source),
+                role: input.role.to_owned(),
+                digest: resolved.digests[index],
+                attributes: input.attributes.clone(),
+                file: self.request_file(&input.source),
             }
         });
         let output = |output: &crate::OutputSpec| RequestOutput {

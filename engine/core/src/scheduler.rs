@@ -61,11 +61,11 @@ impl RunOutcome {
     }
 }
 
-/// Runs `selected` and all they need.
+/// Runs what `plan`, made of the same build and memory, says must run.
 pub fn run(
     build: &Build<'_>,
     memory: &mut Memory,
-    selected: &[ActionId],
+    plan: &Plan,
     executor: &dyn Executor,
     options: &RunOptions,
     cancel: &Cancel,
@@ -73,9 +73,9 @@ pub fn run(
 ) -> Result<RunOutcome, PlanError> {
     let started = Instant::now();
     let mark = Holder::this_process("run");
-    // From here on `gc` leaves what this run makes or uses.
+    // From here on `gc` leaves what this run makes or uses; what it took since the plan is made again.
     let _mark = Lease::acquire(&build.store.run_path(&mark), &mark)?;
-    let plan = Plan::make(build, memory, selected)?;
+    let selected = &plan.selected;
     let needed = build.graph.closure(selected);
     let pending = plan.pending();
     observe(Event::RunStarted {
@@ -85,7 +85,7 @@ pub fn run(
     });
     let (sender, receiver) = mpsc::channel();
     let outcome = std::thread::scope(|scope| -> Result<RunOutcome, PlanError> {
-        let mut scheduler = Scheduler::new(build, memory, &plan, options, observe);
+        let mut scheduler = Scheduler::new(build, memory, plan, options, observe);
         let start = |scheduler: &mut Scheduler<'_>| {
             while let Some(task) = scheduler.next_task(cancel) {
                 let sender = sender.clone();
@@ -270,9 +270,10 @@ impl<'a> Scheduler<'a> {
     /// Takes an up-to-date result as this run's; one that a `gc` beside has just taken is made again.
     fn adopt(&mut self, id: ActionId) -> Result<(), PlanError> {
         let Some(result) = self.results[id.0].clone() else { return Ok(()) };
-        if self.memory.knows(&self.build.graph.action(id).target, result.key)
-            || self.build.store.use_result(&result)?
-        {
+        if self.memory.knows(&self.build.graph.action(id).target, result.key) {
+            return Ok(());
+        }
+        if self.build.store.use_result(&result)? {
             return self.remember(id);
         }
         self.results[id.0] = None;

@@ -111,6 +111,12 @@ pub struct Run {
     /// Fail (exit 4) instead of changing the lock file
     #[arg(long)]
     pub locked: bool,
+    /// Write a trace of the run that browsers' trace viewers open (`chrome://tracing`, Perfetto)
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub trace: Option<PathBuf>,
+    /// Say where the time went, by kind and action, and what the critical path was
+    #[arg(long, conflicts_with = "dry_run")]
+    pub timings: bool,
 }
 
 #[derive(Debug, Args)]

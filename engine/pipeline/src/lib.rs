@@ -14,6 +14,7 @@ pub mod runner;
 pub mod runtime;
 pub mod stage;
 mod table;
+mod timeline;
 mod ui;
 mod workspace;
 

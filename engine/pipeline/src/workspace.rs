@@ -11,6 +11,7 @@ use mixmake_core::files::{self, At, FileError};
 use mixmake_core::graph::{ActionId, FileId};
 use mixmake_core::lock::Lock;
 use mixmake_core::memory::Memory;
+use mixmake_core::parallel;
 use mixmake_core::plan::Plan;
 use mixmake_core::record::ActionResult;
 use mixmake_core::resolve::Build;
@@ -21,6 +22,7 @@ use mixmake_manifest::schema::Manifest;
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::stage::{self, Environment, Reader, Staged};
+use crate::timeline::Timeline;
 
 /// Everything a verb asks or changes.
 pub struct Workspace {
@@ -32,6 +34,8 @@ pub struct Workspace {
     pub files: Vec<Option<FileFacts>>,
     /// Why a file cannot be read.
     pub missing: Vec<(FileId, FileError)>,
+    /// What the runs of this process did when.
+    pub timeline: Timeline,
 }
 
 impl Workspace {
@@ -62,7 +66,9 @@ impl Workspace {
                 }
             }
         }
-        Ok(Self { manifest, staged, store, memory, files, missing })
+        tracing::debug!("{} files, {} of them hashed", files.len(), index.hashed);
+        let timeline = Timeline::default();
+        Ok(Self { manifest, staged, store, memory, files, missing, timeline })
     }
 
     #[must_use]
@@ -265,13 +271,16 @@ impl Workspace {
     /// Points `out/<target>/<output>` at the current artifacts.
     pub fn point(&self, results: &[Option<std::sync::Arc<ActionResult>>]) -> Result<()> {
         let out = self.out();
+        let mut pairs = Vec::new();
         for id in self.staged.graph.ids() {
             let folder = out.join(self.target(id));
             for output in results[id.0].iter().flat_map(|result| &result.outputs) {
-                point_at(&folder.join(&output.name), &self.store.object_path(output.digest))?;
+                pairs.push((folder.join(&output.name), self.store.object_path(output.digest)));
             }
         }
-        Ok(())
+        let right = parallel::map(&pairs, threads(), |(link, object)| is_same_file(link, object));
+        let wrong = pairs.iter().zip(right).filter(|(_, right)| !right);
+        wrong.map(|(pair, _)| pair).try_for_each(|(link, object)| point_at(link, object))
     }
 }
 
@@ -281,9 +290,6 @@ impl Workspace {
 /// whose name is a digest: a browser would show the report's source. Across file systems it is a
 /// symbolic link all the same.
 fn point_at(link: &Path, object: &Path) -> Result<()> {
-    if is_same_file(link, object) {
-        return Ok(());
-    }
     if !object.exists() {
         // Nobody asked for these bytes, so they were not made again: better no name than an old one.
         return Ok(files::remove_all(link)?);

@@ -101,6 +101,8 @@ fn bring_up_to_date(global: &Global, targets: Vec<String>) -> Result<Exit> {
         keep_going: false,
         dry_run: false,
         locked: false,
+        trace: None,
+        timings: false,
     };
     super::run::run(&Global { json: false, ..global.clone() }, &args)
 }

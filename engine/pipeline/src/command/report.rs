@@ -14,6 +14,8 @@ pub fn run(global: &Global, args: &Report) -> Result<Exit> {
         keep_going: false,
         dry_run: false,
         locked: false,
+        trace: None,
+        timings: false,
     };
     let workspace = Workspace::open(global)?;
     if workspace.staged.report.is_none() {

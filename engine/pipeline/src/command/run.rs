@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
 
 use mixmake_core::Store;
 use mixmake_core::event::Event;
 use mixmake_core::executor::{Cancel, LocalExecutor};
+use mixmake_core::files::At;
 use mixmake_core::graph::ActionId;
 use mixmake_core::lock::Lock;
 use mixmake_core::plan::Plan;
@@ -18,6 +20,7 @@ use crate::cli::{Global, Run};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
 use crate::runtime::Runtime;
+use crate::timeline;
 use crate::ui::{self, Display};
 use crate::workspace::{Workspace, gpu_count, threads};
 
@@ -39,8 +42,23 @@ pub fn run(global: &Global, args: &Run) -> Result<Exit> {
     let options = options(args.jobs, args.keep_going, runs_per_gpu);
     let Attempt { outcome, exit, refusal } =
         up_to_date(&mut workspace, global, &selected, &options, locked)?;
+    tell_times(&mut workspace, args)?;
     let exit = settle(global, &workspace, &outcome, &pinned, args.locked, exit);
     refusal.map_or(exit, Err)
+}
+
+/// What `--trace` and `--timings` ask for, also of a run that failed.
+fn tell_times(workspace: &mut Workspace, args: &Run) -> Result<()> {
+    let Workspace { timeline, staged, .. } = workspace;
+    timeline.close();
+    if let Some(path) = &args.trace {
+        let trace = timeline::trace(timeline, &staged.graph).to_string();
+        std::fs::write(path, trace).at("write", path)?;
+    }
+    if args.timings {
+        ui::print(&timeline::summary(timeline, &staged.graph));
+    }
+    Ok(())
 }
 
 /// How far a run came.
@@ -68,7 +86,7 @@ fn up_to_date(
     options: &RunOptions,
     locked: Option<&Lock>,
 ) -> Result<Attempt> {
-    let plan = workspace.plan(selected)?;
+    let mut plan = workspace.plan(selected)?;
     check(workspace, &plan, selected, locked)?;
     if let Some(missing) = workspace.missing_files(&plan) {
         return Err(missing.into());
@@ -81,12 +99,12 @@ fn up_to_date(
     let cancel = &signals.cancel;
     let needed = workspace.staged.graph.closure(selected);
     let data: Vec<_> = workspace.staged.shards.iter().copied().filter(|id| needed[id.0]).collect();
-    let pending = plan.pending();
     let mut before = RunOutcome::default();
-    if selected.iter().any(|id| !data.contains(id)) && data.iter().any(|id| pending.contains(id)) {
-        before = schedule(workspace, &data, options, cancel, display.as_mut())?;
+    if selected.iter().any(|id| !data.contains(id)) && data.iter().any(|id| plan.is_pending(*id)) {
+        let first = workspace.plan(&data)?;
+        before = schedule(workspace, &first, options, cancel, display.as_mut())?;
         let refusal = if before.is_success() {
-            let plan = workspace.plan(selected)?;
+            plan = workspace.plan(selected)?;
             check(workspace, &plan, selected, locked).err()
         } else {
             None
@@ -96,7 +114,7 @@ fn up_to_date(
             return Ok(Attempt { outcome: before, exit, refusal });
         }
     }
-    let outcome = schedule(workspace, selected, options, cancel, display.as_mut())?;
+    let outcome = schedule(workspace, &plan, options, cancel, display.as_mut())?;
     let outcome = joined(before, outcome);
     let exit = conclude(global, workspace, &outcome, &signals);
     Ok(Attempt { outcome, exit, refusal: None })
@@ -112,7 +130,8 @@ fn check(
     if let Some(pinned) = locked {
         locked::check_plan(workspace, plan, selected, pinned)?;
     }
-    plan::check_capacity(workspace, plan, selected)
+    // What is there was checked when it was made.
+    if plan.is_up_to_date() { Ok(()) } else { plan::check_capacity(workspace, plan, selected) }
 }
 
 /// Two passes as one run: what the first one did is up to date for the second.
@@ -126,17 +145,21 @@ fn joined(first: RunOutcome, mut second: RunOutcome) -> RunOutcome {
 
 fn schedule(
     workspace: &mut Workspace,
-    selected: &[ActionId],
+    plan: &Plan,
     options: &RunOptions,
     cancel: &Cancel,
     display: &mut dyn Display,
 ) -> Result<RunOutcome> {
     let environment = Runtime::of(&workspace.manifest).environment();
     let executor = local_executor(workspace.store.clone(), environment)?;
-    let Workspace { staged, store, files, memory, .. } = workspace;
+    let Workspace { staged, store, files, memory, timeline, .. } = workspace;
     let build = mixmake_core::resolve::Build { graph: &staged.graph, store, files };
-    let mut observe = |event: Event| display.show(&event);
-    Ok(scheduler::run(&build, memory, selected, &executor, options, cancel, &mut observe)?)
+    let (started, before) = (Instant::now(), timeline.end);
+    let mut observe = |event: Event| {
+        timeline.see(before + started.elapsed(), &event);
+        display.show(&event);
+    };
+    Ok(scheduler::run(&build, memory, plan, &executor, options, cancel, &mut observe)?)
 }
 
 /// Light actions here, heavy ones as `exec` of this program.
@@ -233,6 +256,10 @@ fn settle(
     exit: Exit,
 ) -> Result<Exit> {
     let mut now = workspace.lock(&outcome.results);
+    if now == *pinned {
+        workspace.point(&outcome.results)?;
+        return Ok(exit);
+    }
     if locked && let Err(refusal) = locked::check_results(pinned, &now) {
         if exit == Exit::Success {
             return Err(refusal);

@@ -62,8 +62,9 @@ fn find_one(
         }
         files.found.extend(kept);
     }
-    files.found.sort();
-    files.found.dedup();
+    // As paths, not part by part: it is an order, and there are many.
+    files.found.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+    files.found.dedup_by(|one, other| one.as_os_str() == other.as_os_str());
     match files.found.iter().find(|path| path.to_str().is_none()) {
         Some(odd) => Err(not_text(manifest, domain, odd)),
         None => Ok(files),

@@ -2,15 +2,24 @@
 //! hundreds of thousands of files, and a run that has nothing to do should not spend its time here.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 
+/// A file of a folder; a link may be one to a file.
+#[derive(Debug)]
+struct Found {
+    path: PathBuf,
+    is_link: bool,
+}
+
 /// Folders listed so far, each to some depth.
 #[derive(Debug, Default)]
 pub(super) struct Walks {
-    known: HashMap<(PathBuf, usize), Vec<PathBuf>>,
+    known: HashMap<(PathBuf, usize), Vec<Found>>,
 }
 
 impl Walks {
@@ -29,10 +38,14 @@ impl Walks {
             .compile_matcher();
         let depth = depth(&rest);
         let files = self.known.entry((root.clone(), depth)).or_insert_with(|| list(&root, depth));
-        let matches = |path: &&PathBuf| {
-            path.strip_prefix(&root).is_ok_and(|below| glob.is_match(below)) && path.is_file()
+        let whole = root.as_os_str().as_bytes();
+        let start = whole.len() + usize::from(!whole.is_empty() && !whole.ends_with(b"/"));
+        // Listing has said already what is a file; only links must be followed to know.
+        let matches = |found: &&Found| {
+            let below = found.path.as_os_str().as_bytes().get(start..).unwrap_or_default();
+            glob.is_match(OsStr::from_bytes(below)) && (!found.is_link || found.path.is_file())
         };
-        Ok(files.iter().filter(matches).cloned().collect())
+        Ok(files.iter().filter(matches).map(|found| found.path.clone()).collect())
     }
 }
 
@@ -42,7 +55,7 @@ fn split(pattern: &Path) -> (PathBuf, PathBuf) {
         !part.as_os_str().to_string_lossy().contains(['*', '?', '[', ']', '{', '}', '!', '\\'])
     };
     let plain = pattern.components().take_while(is_plain).count();
-    let root = pattern.components().take(plain).collect();
+    let root: PathBuf = pattern.components().take(plain).collect();
     (root, pattern.components().skip(plain).collect())
 }
 
@@ -58,7 +71,7 @@ fn depth(pattern: &Path) -> usize {
 }
 
 /// Files (and links, which may be to files) below `root`, sorted.
-fn list(root: &Path, depth: usize) -> Vec<PathBuf> {
+fn list(root: &Path, depth: usize) -> Vec<Found> {
     let mut files = Vec::new();
     let mut folders = vec![(root.to_owned(), depth)];
     while let Some((folder, depth)) = folders.pop() {
@@ -67,12 +80,14 @@ fn list(root: &Path, depth: usize) -> Vec<PathBuf> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth > 1 => folders.push((entry.path(), depth - 1)),
                 Ok(kind) if kind.is_dir() => {}
-                Ok(_) => files.push(entry.path()),
-                Err(_) => {}
+                Ok(kind) if kind.is_file() || kind.is_symlink() => {
+                    files.push(Found { path: entry.path(), is_link: kind.is_symlink() });
+                }
+                Ok(_) | Err(_) => {}
             }
         }
     }
-    files.sort();
+    files.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
     files
 }
 
