@@ -221,6 +221,11 @@ impl Running {
 
     /// Reads events until one satisfies `wanted`.
     pub fn wait_for_event(&mut self, wanted: impl Fn(&Value) -> bool) {
+        self.collect_until(&mut Vec::new(), wanted);
+    }
+
+    /// Reads events into `seen` until one satisfies `wanted`.
+    pub fn collect_until(&mut self, seen: &mut Vec<Value>, wanted: impl Fn(&Value) -> bool) {
         use std::io::Read;
         let stdout = self.0.stdout.as_mut().expect("piped");
         let mut line = Vec::new();
@@ -231,7 +236,9 @@ impl Running {
                 continue;
             }
             let event = serde_json::from_slice(&line).expect("an event");
-            if wanted(&event) {
+            let is_wanted = wanted(&event);
+            seen.push(event);
+            if is_wanted {
                 return;
             }
             line.clear();

@@ -106,9 +106,9 @@ fn why_names_the_field_its_values_and_its_line() {
         }
     }
     let why = workspace.mixmake(&["why", "--json", "train/uniform"]).expect(0).json();
-    let change = &why[0]["changes"][0];
-    assert_eq!(why[0]["changes"].as_array().map(Vec::len), Some(1), "{why}");
-    assert_eq!(change["path"], "learning-rate");
+    let change = &why[0]["causes"][0]["cause"];
+    assert_eq!(why[0]["causes"].as_array().map(Vec::len), Some(1), "{why}");
+    assert_eq!(change["field"], "recipe.quick.learning-rate");
     assert_eq!((change["old"].as_str(), change["new"].as_str()), (Some("0.003"), Some("0.002")));
 
     // What it last ran for is known after the run, too.

@@ -16,7 +16,9 @@ fn it_is_sorted_and_says_nothing_of_this_machine() {
         .iter()
         .map(|fact| {
             let parts: Vec<_> = fact.splitn(3, ' ').collect();
-            let [kind @ ("input" | "result"), digest, name] = parts[..] else { panic!("`{fact}`") };
+            let [kind @ ("input" | "key" | "result"), digest, name] = parts[..] else {
+                panic!("`{fact}`")
+            };
             assert!(
                 digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),
                 "`{fact}`"
@@ -87,7 +89,7 @@ fn a_changed_result_is_named_and_the_lock_stays() {
     let workspace = study::built();
     let lock = workspace.read("mixmake.lock");
     workspace.edit("title = \"Languages\"", "title = \"Tongues\"");
-    workspace.run_any(&["--locked"]).expect(4).says(&["result report/report.html"]);
+    workspace.run_any(&["--locked"]).expect(4).says(&["key report: report.title: Languages"]);
     assert_eq!(workspace.read("mixmake.lock"), lock);
     workspace.run(&[]);
     assert_ne!(workspace.read("mixmake.lock"), lock);

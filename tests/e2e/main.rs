@@ -3,6 +3,7 @@
 //!
 //! They know the command line, the manifest, the layout of `out/` and the lock file; nothing of the crates.
 
+mod asking;
 mod bad_data;
 mod corpus;
 mod determinism;
@@ -18,11 +19,13 @@ mod leaks;
 mod locked;
 mod planning;
 mod real_corpora;
+mod shell;
 mod shipped;
 mod small;
 mod steps;
 mod store_damage;
 mod store_kinds;
 mod store_sharing;
+mod stream;
 mod study;
 mod verbs;

@@ -67,7 +67,7 @@ fn the_papers_experiments_plan_every_action() {
         }
         let text = mixmake(&workspace, "plan", name, &[]).expect(0).stdout;
         for target in &targets {
-            assert!(text.contains(&format!("+ {target}:")), "{name}: no {target} in\n{text}");
+            assert!(text.contains(&format!(" {target} ")), "{name}: no {target} in\n{text}");
         }
     }
 }

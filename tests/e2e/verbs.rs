@@ -2,9 +2,25 @@
 
 use crate::study;
 
-const VERBS: [&str; 16] = [
-    "run", "plan", "status", "why", "graph", "diff", "log", "losses", "fit", "predict", "report",
-    "export", "verify", "gc", "init", "schema",
+const VERBS: [&str; 18] = [
+    "run",
+    "plan",
+    "status",
+    "why",
+    "graph",
+    "diff",
+    "log",
+    "losses",
+    "fit",
+    "predict",
+    "report",
+    "export",
+    "verify",
+    "gc",
+    "init",
+    "schema",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -150,11 +166,19 @@ fn diff_says_what_another_manifest_would_change() {
             .replace("\"uniform\"]", "\"flat\"]")
             .replace("baseline = \"uniform\"", "baseline = \"flat\""),
     );
-    let diff = workspace.mixmake(&["diff", "other.toml"]).expect(0).stdout;
-    for words in ["+ train/uniform", "- train/flat", "~ mixture/ddo/medium/base", "~ ddo/medium"] {
-        assert!(diff.contains(words), "no `{words}` in\n{diff}");
+    let diff = workspace.mixmake(&["diff", "--json", "other.toml"]).expect(0).json();
+    let difference = &diff["difference"];
+    assert_eq!(
+        difference["only-new"],
+        serde_json::json!(["mixture/train/uniform", "train/uniform"])
+    );
+    assert_eq!(difference["only-old"], serde_json::json!(["mixture/train/flat", "train/flat"]));
+    let runs = difference["runs-old"].as_array().expect("a list");
+    for target in ["mixture/ddo/medium/base", "ddo/medium", "autoscale/large"] {
+        assert!(runs.iter().any(|row| row == target), "no `{target}` in {diff}");
     }
-    assert!(!diff.contains("ddo/small"), "{diff}");
+    assert!(runs.iter().all(|row| row != "ddo/small"), "{diff}");
+    assert_eq!(difference["runs-new"], serde_json::json!([]));
     let same = workspace.mixmake(&["diff", "mixmake.toml"]).expect(0).stdout;
     assert!(same.contains("no difference"), "{same}");
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::key::Fact;
-use crate::memory::{Snapshot, SnapshotInput};
+use crate::memory::{FileStamp, Snapshot, SnapshotInput};
 
 /// Why an action is not up to date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +28,7 @@ pub enum Cause {
 
 /// One difference between two keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "what")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", tag = "what")]
 pub enum Change {
     Kind {
         old: String,
@@ -45,6 +45,11 @@ pub enum Change {
         label: String,
         old: Option<Digest>,
         new: Option<Digest>,
+        /// Of a file outside the store.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        old_file: Option<FileStamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        new_file: Option<FileStamp>,
     },
     Attribute {
         label: String,
@@ -136,7 +141,10 @@ fn input_differences(
         let digests = (before.map(|input| input.digest), after.map(|input| input.digest));
         if digests.0 != digests.1 {
             let (old, new) = digests;
-            changes.push(Change::Input { role, label: label.clone(), old, new });
+            let stamp = |input: Option<&SnapshotInput>| input.and_then(|input| input.file);
+            let (old_file, new_file) = (stamp(before), stamp(after));
+            let label = label.clone();
+            changes.push(Change::Input { role, label, old, new, old_file, new_file });
         }
         if let (Some(before), Some(after)) = (before, after) {
             for (path, old, new) in fact_differences(&before.attributes, &after.attributes) {
@@ -172,6 +180,7 @@ mod tests {
                 label: "a.jsonl".into(),
                 digest: Digest::of(text),
                 attributes: vec![],
+                file: None,
             }],
         }
     }

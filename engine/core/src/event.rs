@@ -16,15 +16,25 @@ pub struct Progress {
     pub note: String,
 }
 
-/// One step of a run. As JSON, one object a line with the name under `event`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
+/// One step of a run. As JSON, an object with the name under `event`.
+///
+/// The scheduler tells what becomes of actions; whoever runs it (perhaps more than once for one
+/// command) tells when the run starts and how it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", tag = "event")]
 pub enum Event {
-    /// `actions` are needed, `pending` of them run or may have to.
+    /// The first event: `actions` are needed, `pending` of them run or may have to.
     RunStarted {
         actions: usize,
         pending: usize,
+        /// Work by the receipts of earlier runs, the sum over actions.
         expected_seconds: f64,
+        /// The same on the clock, with `jobs` threads.
+        expected_clock_seconds: f64,
+        /// Pending actions of which no receipt gives a price.
+        without_price: usize,
+        /// Threads that may be busy at once.
+        jobs: usize,
     },
     ActionStarted {
         target: String,
@@ -55,15 +65,21 @@ pub enum Event {
         target: String,
         key: Key,
         message: String,
+        /// What to do about it.
         hint: Option<String>,
+        /// Path of what its process wrote to standard error.
         log: String,
     },
+    /// The last event of a run that started, however it ended.
     RunFinished {
         ran: usize,
         cut_off: usize,
         up_to_date: usize,
         failed: usize,
+        /// Actions that could have run and did not.
         not_run: usize,
+        /// A signal ended it.
+        interrupted: bool,
         seconds: f64,
     },
 }

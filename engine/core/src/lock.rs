@@ -1,17 +1,18 @@
-//! The lock file: input digests and results, pinned beside the manifest in git.
+//! The lock file: digests of inputs and results, and the key of every result, pinned beside the
+//! manifest in git.
 //!
 //! One fact a line, sorted, no times and no hosts, so that it merges as text.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Key};
 use crate::files::{self, FileError};
 
 const HEADER: &str =
     "# Written by mixmake: what every input was and every target gave. Do not edit; commit it.\n";
 
-/// The facts of one lock file: `input PATH` or `result TARGET OUTPUT` to a digest.
+/// The facts of one lock file: `input PATH`, `key TARGET` or `result TARGET/OUTPUT` to a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
     facts: BTreeMap<String, Digest>,
@@ -23,7 +24,7 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(
-        "`{path}`, line {line}: expected `input DIGEST PATH` or `result DIGEST TARGET/OUTPUT`, got `{text}`"
+        "`{path}`, line {line}: expected `input DIGEST PATH`, `key KEY TARGET` or `result DIGEST TARGET/OUTPUT`, got `{text}`"
     )]
     Line { path: String, line: usize, text: String },
 }
@@ -31,7 +32,7 @@ pub enum LockError {
 /// One fact that is not as it was pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// `input a.jsonl` or `result train/a/losses.json`.
+    /// `input a.jsonl`, `key train/a` or `result train/a/losses.json`.
     pub fact: String,
     pub pinned: Option<Digest>,
     pub now: Option<Digest>,
@@ -41,8 +42,17 @@ impl Lock {
     /// Reads a lock file; a missing one pins nothing.
     pub fn read(path: &Path) -> Result<Self, LockError> {
         let bytes = files::read_if_present(path)?.unwrap_or_default();
+        Self::parse_as(&String::from_utf8_lossy(&bytes), path)
+    }
+
+    /// The facts in the text of a lock file.
+    pub fn parse(text: &str) -> Result<Self, LockError> {
+        Self::parse_as(text, Path::new("the lock file"))
+    }
+
+    fn parse_as(text: &str, path: &Path) -> Result<Self, LockError> {
         let mut lock = Self::default();
-        for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -64,6 +74,11 @@ impl Lock {
         self.facts.insert(format!("result {target}/{output}"), digest);
     }
 
+    /// Pins what `target`'s results were made of.
+    pub fn pin_key(&mut self, target: &str, key: Key) {
+        self.facts.insert(format!("key {target}"), Digest::from_bytes(*key.as_bytes()));
+    }
+
     /// Keeps the facts of `older` that `keep` says still belong to the manifest and that are
     /// not known anew.
     pub fn inherit(&mut self, older: &Self, keep: impl Fn(&str) -> bool) {
@@ -83,6 +98,12 @@ impl Lock {
     #[must_use]
     pub fn result(&self, target: &str, output: &str) -> Option<Digest> {
         self.facts.get(&format!("result {target}/{output}")).copied()
+    }
+
+    /// The key that a target is pinned to; none in a lock file without keys.
+    #[must_use]
+    pub fn key(&self, target: &str) -> Option<Key> {
+        self.facts.get(&format!("key {target}")).map(|key| Key::from_bytes(*key.as_bytes()))
     }
 
     #[must_use]
@@ -123,7 +144,7 @@ impl Lock {
 
 fn parse(line: &str) -> Option<(String, Digest)> {
     let mut parts = line.splitn(3, ' ');
-    let kind = parts.next().filter(|kind| matches!(*kind, "input" | "result"))?;
+    let kind = parts.next().filter(|kind| matches!(*kind, "input" | "key" | "result"))?;
     let digest = parts.next()?.parse().ok()?;
     Some((format!("{kind} {}", unescape(parts.next()?)), digest))
 }
@@ -162,9 +183,11 @@ mod tests {
         let mut lock = Lock::default();
         lock.pin_result("shards/c4", "train.bin", Digest::of(b"1"));
         lock.pin_input("a b.jsonl", Digest::of(b"2"));
+        lock.pin_key("shards/c4", Key::from_bytes([3; 32]));
         lock.write(&path).expect("written");
         let read = Lock::read(&path).expect("read");
         assert_eq!(read, lock);
+        assert_eq!(read.key("shards/c4"), Some(Key::from_bytes([3; 32])));
         let mut now = lock.clone();
         now.pin_input("a b.jsonl", Digest::of(b"3"));
         let differences = read.differences(&now);

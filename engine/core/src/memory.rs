@@ -42,6 +42,18 @@ pub struct SnapshotInput {
     pub label: String,
     pub digest: Digest,
     pub attributes: Vec<Fact>,
+    /// Of a file outside the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileStamp>,
+}
+
+/// What a file looked like when it was hashed, for explanations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileStamp {
+    pub bytes: u64,
+    /// Last modification, in seconds since 1970.
+    pub modified: i64,
 }
 
 /// The keys a target has and had.

@@ -7,7 +7,7 @@ use crate::digest::{Digest, Key};
 use crate::file_index::FileFacts;
 use crate::graph::{ActionId, FileId, Graph};
 use crate::key::{self, NoEncoding, Preimage, ResolvedInput};
-use crate::memory::{Snapshot, SnapshotInput};
+use crate::memory::{FileStamp, Snapshot, SnapshotInput};
 use crate::record::{ActionResult, Request, RequestFile, RequestInput, RequestOutput};
 use crate::store::Store;
 
@@ -75,10 +75,18 @@ impl Build<'_> {
                 label: self.graph.source_label(&input.source),
                 digest: *digest,
                 attributes: key::facts_of(&input.attributes)?,
+                file: self.stamp(&input.source),
             });
         }
         let params = key::facts_of(&action.params)?;
         Ok(Snapshot { key: resolved.key, kind: action.kind.label(), params, inputs })
+    }
+
+    fn stamp(&self, source: &Source) -> Option<FileStamp> {
+        let Source::File(file) = source else { return None };
+        let facts = self.files[file.0]?;
+        let modified = i64::try_from(facts.modified_nanos.div_euclid(1_000_000_000)).ok()?;
+        Some(FileStamp { bytes: facts.bytes, modified })
     }
 
     /// What a process needs to run the action.

@@ -61,7 +61,8 @@ impl RunOutcome {
     }
 }
 
-/// Runs what `plan`, made of the same build and memory, says must run.
+/// Runs what `plan`, made of the same build and memory, says must run, telling `observe` what becomes of
+/// every action.
 pub fn run(
     build: &Build<'_>,
     memory: &mut Memory,
@@ -71,18 +72,10 @@ pub fn run(
     cancel: &Cancel,
     observe: &mut dyn FnMut(Event),
 ) -> Result<RunOutcome, PlanError> {
-    let started = Instant::now();
     let mark = Holder::this_process("run");
     // From here on `gc` leaves what this run makes or uses; what it took since the plan is made again.
     let _mark = Lease::acquire(&build.store.run_path(&mark), &mark)?;
     let selected = &plan.selected;
-    let needed = build.graph.closure(selected);
-    let pending = plan.pending();
-    observe(Event::RunStarted {
-        actions: needed.iter().filter(|needed| **needed).count(),
-        pending: pending.len(),
-        expected_seconds: plan.total_price().0,
-    });
     let (sender, receiver) = mpsc::channel();
     let outcome = std::thread::scope(|scope| -> Result<RunOutcome, PlanError> {
         let mut scheduler = Scheduler::new(build, memory, plan, options, observe);
@@ -103,14 +96,6 @@ pub fn run(
     });
     let outcome = outcome?;
     memory.save()?;
-    observe(Event::RunFinished {
-        ran: outcome.ran.len(),
-        cut_off: outcome.cut_off.len(),
-        up_to_date: outcome.up_to_date,
-        failed: outcome.failed.len(),
-        not_run: outcome.not_run.len(),
-        seconds: started.elapsed().as_secs_f64(),
-    });
     Ok(outcome)
 }
 

@@ -66,6 +66,22 @@ impl Store {
         Ok(Self { root, settled: Arc::default() })
     }
 
+    /// The store at `root`, which need not exist: for questions, which must not make one. One
+    /// that is not there answers like an empty one.
+    pub fn at(root: &Path) -> Result<Self, StoreError> {
+        if let Some(there) = Self::open_existing(root)? {
+            return Ok(there);
+        }
+        let root = std::path::absolute(root).at("find", root)?;
+        Ok(Self { root, settled: Arc::default() })
+    }
+
+    /// Whether there is a store on disk.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.root.join("format").exists()
+    }
+
     /// Opens the store at `root`; none where there is none.
     pub fn open_existing(root: &Path) -> Result<Option<Self>, StoreError> {
         match files::read_if_present(&root.join("format"))? {

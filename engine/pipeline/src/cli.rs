@@ -1,9 +1,14 @@
 //! The command line, as clap derives it. One variant a verb; what it does is in `command/<verb>.rs`.
 
+#[cfg(test)]
+mod reference;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::complete;
 use crate::table::wide::{OnBlank, OnDuplicate, OnSum};
 
 /// make for pre-training data mixtures
@@ -52,7 +57,7 @@ pub struct Global {
 #[derive(Debug, Clone, Args)]
 pub struct Targets {
     /// Targets or globs (`ddo/*`, `train/uniform`); all where none is given
-    #[arg(value_name = "TARGET|GLOB")]
+    #[arg(value_name = "TARGET|GLOB", add = ArgValueCompleter::new(complete::targets))]
     pub targets: Vec<String>,
 }
 
@@ -71,7 +76,7 @@ pub enum Verb {
     /// Compare with another manifest or a git revision of this one
     Diff(Diff),
     /// Show what targets' processes wrote, and their receipts
-    Log(Targets),
+    Log(Log),
     /// List, filter and export measured losses; import outside tables beside them
     Losses(Losses),
     /// Fit laws of losses and find the optimal weights, from targets, tables or the store
@@ -88,8 +93,12 @@ pub enum Verb {
     Gc(Gc),
     /// Write a small commented manifest that runs
     Init(Init),
-    /// Print the JSON Schema of manifests
-    Schema,
+    /// Print the JSON Schema of manifests, or of the events of a run
+    Schema(Schema),
+    /// Print a script that makes a shell complete verbs, flags and targets
+    Completions(Completions),
+    /// Write the manual pages into a folder
+    Man(Man),
     /// Run one action from its request; what `run` starts
     #[command(hide = true)]
     Exec(Exec),
@@ -129,27 +138,47 @@ pub struct Plan {
     /// Show every action, also those that are up to date
     #[arg(short = 'a', long)]
     pub all: bool,
+    /// Estimate the time for so many threads; by default all of the machine's
+    #[arg(short = 'j', long, value_name = "N")]
+    pub jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub struct Graph {
     #[command(flatten)]
     pub targets: Targets,
+    /// What to write to standard output
     #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
     pub format: GraphFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
+    /// Text, below each action what it reads from
     Tree,
+    /// The language of Graphviz
     Dot,
+    /// A picture
+    Svg,
 }
 
 #[derive(Debug, Args)]
 pub struct Diff {
     /// A git revision of this manifest, or another manifest's path
     #[arg(value_name = "REV|FILE")]
-    pub other: String,
+    pub old: String,
+    /// What to compare it with; by default this manifest as it is
+    #[arg(value_name = "REV|FILE")]
+    pub new: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Log {
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Go on showing what a running action writes, until it ends
+    #[arg(short = 'f', long)]
+    pub follow: bool,
 }
 
 #[derive(Debug, Args)]
@@ -488,7 +517,12 @@ pub enum Layout {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// Run these targets again and compare their outputs with the store's
-    #[arg(long, value_name = "TARGET|GLOB", num_args = 1..)]
+    #[arg(
+        long,
+        value_name = "TARGET|GLOB",
+        num_args = 1..,
+        add = ArgValueCompleter::new(complete::targets)
+    )]
     pub rebuild: Vec<String>,
     /// Move damaged files aside, so that the next run makes them again
     #[arg(long)]
@@ -507,6 +541,34 @@ pub struct Init {
     /// Replace a manifest that is there
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of the lines that `run --json` prints
+    #[arg(long)]
+    pub events: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// `source <(mixmake completions bash)`, in `~/.bashrc`
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where to; made where there is none
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

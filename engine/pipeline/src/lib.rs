@@ -8,12 +8,16 @@
 pub mod artifact;
 mod cli;
 mod command;
+mod complete;
 mod error;
 mod evidence;
+mod history;
 pub mod runner;
 pub mod runtime;
 pub mod stage;
+mod stream;
 mod table;
+mod targets;
 mod timeline;
 mod ui;
 mod workspace;
@@ -30,6 +34,7 @@ use crate::runner::Stages;
 /// The whole program, with what this binary can run.
 #[must_use]
 pub fn main(stages: &Stages) -> ExitCode {
+    complete::answer();
     let cli = Cli::parse();
     start_log(&cli);
     match enter(&cli).and_then(|()| command::run(&cli, stages)) {
@@ -49,7 +54,12 @@ fn enter(cli: &Cli) -> error::Result<()> {
 
 fn report(cli: &Cli, error: &Error) {
     if cli.global.json {
-        ui::print(&error.to_json().to_string());
+        let line = match cli.verb {
+            // The stream of a run is events to its last line.
+            cli::Verb::Run(_) => serde_json::to_value(stream::Refusal::now(error)),
+            _ => Ok(error.to_json()),
+        };
+        ui::print(&line.unwrap_or_default().to_string());
     }
     let is_stopped = matches!(error.exit, Exit::Interrupted | Exit::Terminated);
     if !is_stopped || error.diagnostics.is_some() {

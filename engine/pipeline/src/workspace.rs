@@ -36,6 +36,7 @@ pub struct Workspace {
     pub missing: Vec<(FileId, FileError)>,
     /// What the runs of this process did when.
     pub timeline: Timeline,
+    index: FileIndex,
 }
 
 impl Workspace {
@@ -47,13 +48,13 @@ impl Workspace {
 
     pub fn of_manifest(global: &Global, manifest: Manifest) -> Result<Self> {
         let staged = stage::stage(&manifest, Environment { gpus: gpu_count() })?;
-        let store = open_store(global, Some(&manifest))?;
+        // Questions make no store; what is about to work calls `make_store`.
+        let store = Store::at(&store_path(global, Some(&manifest)))?;
         let memory = Memory::load(&store, &identity(&manifest.path))?;
         let mut index = FileIndex::load(&memory.folder().join("files"))?;
         let facts = index.facts(staged.graph.files(), threads());
-        // It only saves time: a store that cannot be written can still be asked.
-        if let Err(error) = index.save() {
-            tracing::warn!("the digests of files are not kept: {error}");
+        if store.exists() {
+            keep(&mut index);
         }
         let mut missing = Vec::new();
         let mut files = Vec::with_capacity(facts.len());
@@ -68,7 +69,14 @@ impl Workspace {
         }
         tracing::debug!("{} files, {} of them hashed", files.len(), index.hashed);
         let timeline = Timeline::default();
-        Ok(Self { manifest, staged, store, memory, files, missing, timeline })
+        Ok(Self { manifest, staged, store, memory, files, missing, timeline, index })
+    }
+
+    /// Makes the store where there is none yet.
+    pub fn make_store(&mut self) -> Result<()> {
+        self.store = Store::open(self.store.root())?;
+        keep(&mut self.index);
+        Ok(())
     }
 
     #[must_use]
@@ -84,50 +92,6 @@ impl Workspace {
     #[must_use]
     pub fn target(&self, id: ActionId) -> &str {
         &self.staged.graph.action(id).target
-    }
-
-    /// The actions that `patterns` name; all where there are none.
-    pub fn select(&self, patterns: &[String]) -> Result<Vec<ActionId>> {
-        if self.staged.graph.is_empty() {
-            let message = format!("`{}` has nothing to build", self.manifest.path.display());
-            return Err(Error::usage(message).hint(
-                "it needs at least a `[step]`, or a `[domain]` and a `[tokenizer]`; `mixmake init` writes an example",
-            ));
-        }
-        if patterns.is_empty() {
-            return Ok(self.staged.graph.ids().collect());
-        }
-        let mut selected = Vec::new();
-        for pattern in patterns {
-            selected.extend(self.select_one(pattern)?);
-        }
-        selected.sort();
-        selected.dedup();
-        Ok(selected)
-    }
-
-    fn select_one(&self, pattern: &str) -> Result<Vec<ActionId>> {
-        let graph = &self.staged.graph;
-        let pattern = pattern.strip_prefix("out/").unwrap_or(pattern).trim_end_matches('/');
-        if let Some(id) = graph.find(pattern) {
-            return Ok(vec![id]);
-        }
-        let glob = globset::Glob::new(pattern)
-            .map_err(|error| Error::usage(format!("`{pattern}` is not a glob: {error}")))?;
-        let matcher = glob.compile_matcher();
-        let matched: Vec<_> =
-            graph.ids().filter(|id| matcher.is_match(&graph.action(*id).target)).collect();
-        if matched.is_empty() {
-            return Err(self.unknown_target(pattern));
-        }
-        Ok(matched)
-    }
-
-    fn unknown_target(&self, pattern: &str) -> Error {
-        let names = self.staged.graph.ids().map(|id| self.target(id));
-        let nearest = names.max_by_key(|name| similarity(name, pattern)).unwrap_or("run");
-        Error::usage(format!("no target matches `{pattern}`"))
-            .hint(format!("the nearest is `{nearest}`; `mixmake graph` lists all of them"))
     }
 
     /// One error a domain or tokenizer whose files are missing, with where they come from.
@@ -224,6 +188,9 @@ impl Workspace {
             }
         }
         for id in graph.ids() {
+            if let Some(result) = &results[id.0] {
+                lock.pin_key(&graph.action(id).target, result.key);
+            }
             for output in results[id.0].iter().flat_map(|result| &result.outputs) {
                 lock.pin_result(&graph.action(id).target, &output.name, output.digest);
             }
@@ -232,7 +199,8 @@ impl Workspace {
     }
 
     /// A path as the manifest's folder sees it: the same on every machine.
-    fn portable(&self, path: &Path) -> String {
+    #[must_use]
+    pub fn portable(&self, path: &Path) -> String {
         let folder = self.manifest.folder();
         path.strip_prefix(folder).unwrap_or(path).display().to_string()
     }
@@ -244,18 +212,21 @@ impl Workspace {
             self.staged.graph.files().iter().map(|file| self.portable(file)).collect();
         lock.inherit(older, |fact| match fact.split_once(' ') {
             Some(("result", name)) => self.find_output(name).is_some(),
+            Some(("key", target)) => self.staged.graph.find(target).is_some(),
             Some(("input", path)) => files.contains(path),
             _ => false,
         });
     }
 
-    /// The action that makes `TARGET/OUTPUT`.
+    /// The action that makes `TARGET/OUTPUT`; either may have slashes of its own.
     #[must_use]
     pub fn find_output(&self, name: &str) -> Option<ActionId> {
-        let (target, output) = name.rsplit_once('/')?;
-        let id = self.staged.graph.find(target)?;
-        let mut outputs = self.staged.graph.action(id).outputs.iter();
-        outputs.any(|made| made.name == output).then_some(id)
+        let makes = |(slash, _): (usize, &str)| {
+            let id = self.staged.graph.find(&name[..slash])?;
+            let mut outputs = self.staged.graph.action(id).outputs.iter();
+            outputs.any(|made| made.name == name[slash + 1..]).then_some(id)
+        };
+        name.rmatch_indices('/').find_map(makes)
     }
 
     /// The folder of readable pointers.
@@ -328,11 +299,20 @@ pub fn load(global: &Global) -> Result<Manifest> {
     Ok(mixmake_manifest::load(&global.manifest, &global.overrides)?)
 }
 
+/// Keeps the digests of files for the next time. It only saves time: a store that cannot be
+/// written can still be asked.
+fn keep(index: &mut FileIndex) {
+    if let Err(error) = index.save() {
+        tracing::warn!("the digests of files are not kept: {error}");
+    }
+}
+
 /// The store that the flags name, or the manifest, or the default beside it; made where there is none.
 pub fn open_store(global: &Global, manifest: Option<&Manifest>) -> Result<Store> {
     Ok(Store::open(&store_path(global, manifest))?)
 }
 
+/// The store that the flags name, or the manifest, or the default beside it.
 fn store_path(global: &Global, manifest: Option<&Manifest>) -> PathBuf {
     match (&global.store, manifest) {
         (Some(path), _) => path.clone(),
@@ -412,13 +392,6 @@ pub fn gpu_count() -> usize {
             .min(present),
         Err(_) => present,
     }
-}
-
-/// How many characters two names share at their start and end: enough to find a typing error.
-fn similarity(name: &str, pattern: &str) -> usize {
-    let start = name.bytes().zip(pattern.bytes()).take_while(|(a, b)| a == b).count();
-    let end = name.bytes().rev().zip(pattern.bytes().rev()).take_while(|(a, b)| a == b).count();
-    start + end
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn losses_fits_and_predictions_go_by_name() {
     assert_eq!(table.lines().count(), 21);
     place.text(&["losses", "--last", "-o", "losses.parquet"]);
     assert!(fs::read(place.path("losses.parquet")).expect("the table").starts_with(b"PAR1"));
-    place.refused(&["losses", "-o", "losses.xls"], 2, "`.csv` or `.parquet`");
+    place.refused(&["losses", "-o", "losses.xls"], 2, "`.csv`, `.parquet` or `.json`");
 
     let listed = place.text(&["export", "--as", "transformers", "-o", "t", "ddo/small/base"]);
     let expected = ["model.safetensors", "config.json", "tokenizer.json"];

@@ -1,8 +1,10 @@
 //! The verbs, one a file.
 
+mod causes;
 mod diff;
 mod exec;
 mod export;
+mod families;
 mod family;
 mod fit;
 mod gc;
@@ -11,10 +13,12 @@ mod init;
 mod locked;
 mod log;
 mod losses;
+mod man;
 mod plan;
 mod predict;
 mod report;
 pub mod run;
+mod standing;
 mod status;
 mod verify;
 mod why;
@@ -33,7 +37,7 @@ pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
         Verb::Why(targets) => why::run(global, targets),
         Verb::Graph(args) => graph::run(global, args),
         Verb::Diff(args) => diff::run(global, args),
-        Verb::Log(targets) => log::run(global, targets),
+        Verb::Log(args) => log::run(global, args),
         Verb::Losses(args) => losses::run(global, args),
         Verb::Fit(args) => fit::run(global, args),
         Verb::Predict(args) => predict::run(global, args),
@@ -42,11 +46,23 @@ pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
         Verb::Verify(args) => verify::run(global, args),
         Verb::Gc(args) => gc::run(global, args),
         Verb::Init(args) => init::run(global, args),
-        Verb::Schema => {
-            let schema = mixmake_manifest::json_schema();
+        Verb::Schema(args) => {
+            let schema = if args.events {
+                crate::stream::schema::json_schema()
+            } else {
+                mixmake_manifest::json_schema()
+            };
             crate::ui::print(&format!("{schema:#}"));
             Ok(Exit::Success)
         }
+        Verb::Completions(args) => {
+            let script = crate::complete::script(args.shell).map_err(|error| {
+                crate::error::Error::internal(format!("cannot make the script: {error}"))
+            })?;
+            crate::ui::print(&script);
+            Ok(Exit::Success)
+        }
+        Verb::Man(args) => man::run(global, args),
         Verb::Exec(args) => exec::run(global, args, stages),
     }
 }

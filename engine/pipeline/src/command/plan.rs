@@ -1,46 +1,62 @@
-//! `plan`: what would run, why and at what price; also the announcement before a run.
+//! `plan`: what would run, why and at what price.
 
-use mixmake_core::cause::{Cause, Change};
+pub mod announce;
+pub mod estimate;
+
+use mixmake_core::cause::Cause;
 use mixmake_core::graph::ActionId;
 use mixmake_core::plan::{Plan as CorePlan, State};
+use mixmake_core::scheduler::RunOptions;
 use mixmake_manifest::diagnostic::Diagnostics;
 use serde_json::{Value, json};
 
+use super::causes::{self, words};
+use super::run::options;
 use crate::cli::{Global, Plan};
 use crate::error::{Exit, Result};
 use crate::stage::capacity;
+use crate::ui::text::{Page, Tone};
 use crate::ui::{print, seconds};
 use crate::workspace::Workspace;
 
 pub fn run(global: &Global, args: &Plan) -> Result<Exit> {
     let workspace = Workspace::open(global)?;
     let selected = workspace.select(&args.targets.targets)?;
-    let exit = show(&workspace, &selected, global, args.all)?;
-    let pending = !workspace.plan(&selected)?.is_up_to_date();
-    Ok(if args.exit_code && pending { Exit::Pending } else { exit })
+    let plan = workspace.plan(&selected)?;
+    let options = options(args.jobs, false, workspace.manifest.runtime.runs_per_gpu);
+    let exit = show(&workspace, &plan, &selected, &options, global, args.all)?;
+    Ok(if args.exit_code && !plan.is_up_to_date() { Exit::Pending } else { exit })
 }
 
 /// Prints the plan.
 pub fn show(
     workspace: &Workspace,
+    plan: &CorePlan,
     selected: &[ActionId],
+    options: &RunOptions,
     global: &Global,
     all: bool,
 ) -> Result<Exit> {
-    let plan = workspace.plan(selected)?;
-    check_capacity(workspace, &plan, selected)?;
+    check_capacity(workspace, plan, selected)?;
     if global.json {
-        print(&to_json(workspace, &plan).to_string());
+        print(&to_json(workspace, plan, options).to_string());
         return Ok(Exit::Success);
     }
-    for id in workspace.staged.graph.ids() {
-        if let Some(line) = line(workspace, &plan, id, all) {
-            print(&line);
-        }
+    let page = Page::stdout();
+    let shown: Vec<_> =
+        workspace.staged.graph.ids().filter(|id| is_shown(&plan.states[id.0], all)).collect();
+    let width = |text: &dyn Fn(ActionId) -> usize| shown.iter().map(|id| text(*id)).max();
+    let names = width(&|id| workspace.target(id).chars().count()).unwrap_or(0);
+    let prices = width(&|id| price(plan, id).chars().count()).unwrap_or(0);
+    for &id in &shown {
+        print(&line(workspace, plan, id, (names.min(page.columns / 2), prices), &page));
     }
-    print(&total(&plan));
-    if let Some(missing) = workspace.missing_files(&plan) {
-        eprintln!("{}", missing.render(crate::ui::color(false)));
+    for line in total(workspace, plan, options).lines() {
+        print(&page.paragraph(line, 0));
+    }
+    if let Some(missing) = workspace.missing_files(plan) {
+        let color = Page::stderr().color;
+        eprintln!("{}", missing.render(color));
         eprintln!("note: with these files missing, `mixmake run` stops before any work");
     }
     Ok(Exit::Success)
@@ -54,39 +70,55 @@ pub fn check_capacity(workspace: &Workspace, plan: &CorePlan, selected: &[Action
     if items.is_empty() { Ok(()) } else { Err(Diagnostics { items }.into()) }
 }
 
-fn line(workspace: &Workspace, plan: &CorePlan, id: ActionId, all: bool) -> Option<String> {
-    let target = workspace.target(id);
-    let price =
-        plan.prices[id.0].map(|price| format!(" (about {})", seconds(price))).unwrap_or_default();
-    match &plan.states[id.0] {
-        State::NotNeeded => None,
-        State::UpToDate { .. } => all.then(|| format!("  {target}: up to date")),
-        state => Some(format!("+ {target}: {}{price}", reason(workspace, state))),
+fn is_shown(state: &State, all: bool) -> bool {
+    match state {
+        State::NotNeeded => false,
+        State::UpToDate { .. } => all,
+        State::Runs { .. } | State::Waits { .. } | State::FilesMissing { .. } => true,
     }
 }
 
+fn price(plan: &CorePlan, id: ActionId) -> String {
+    plan.prices[id.0].map(seconds).unwrap_or_default()
+}
+
+/// Name, price and cause, the cause cut to what fits.
+fn line(
+    workspace: &Workspace,
+    plan: &CorePlan,
+    id: ActionId,
+    (names, prices): (usize, usize),
+    page: &Page,
+) -> String {
+    let state = &plan.states[id.0];
+    let (mark, tone) = match state {
+        State::UpToDate { .. } | State::NotNeeded => (" ", Tone::Good),
+        State::Runs { .. } => ("+", Tone::Pending),
+        State::Waits { .. } => ("?", Tone::Quiet),
+        State::FilesMissing { .. } => ("!", Tone::Bad),
+    };
+    let price = price(plan, id);
+    let start = format!("{mark} {:names$}  {price:>prices$}  ", workspace.target(id));
+    let reason = page.cut(&reason(workspace, plan, id), start.chars().count());
+    format!("{}{reason}", page.paint(tone, &start)).trim_end().to_owned()
+}
+
 /// Why an action would run, in a few words.
-#[must_use]
-pub fn reason(workspace: &Workspace, state: &State) -> String {
-    match state {
+fn reason(workspace: &Workspace, plan: &CorePlan, id: ActionId) -> String {
+    match &plan.states[id.0] {
         State::NotNeeded => "not needed".into(),
         State::UpToDate { .. } => "up to date".into(),
         State::FilesMissing { files } => format!("{} missing", count(files.len(), "file")),
         State::Waits { on } => format!("after {}", names(workspace, on)),
-        State::Runs { cause, .. } => cause_words(cause),
-    }
-}
-
-fn cause_words(cause: &Cause) -> String {
-    match cause {
-        Cause::New => "new".into(),
-        Cause::ResultLost => "its result is gone from the store".into(),
-        Cause::ObjectLost { output } => format!("its `{output}` is gone from the store"),
-        Cause::Waits { on } => format!("after {}", on.join(", ")),
-        Cause::Changed { changes } => match changes.as_slice() {
+        State::Runs { cause: Cause::New, .. } => "new".into(),
+        State::Runs { cause: Cause::ResultLost, .. } => "its result is gone from the store".into(),
+        State::Runs { cause: Cause::ObjectLost { output }, .. } => {
+            format!("its `{output}` is gone from the store")
+        }
+        State::Runs { .. } => match causes::of_action(workspace, plan, id).as_slice() {
             [] => "what it is made of changed".into(),
-            [only] => only.to_string(),
-            [first, rest @ ..] => format!("{first}; and {} more", rest.len()),
+            [only] => words::short(only),
+            [first, rest @ ..] => format!("{}; and {} more", words::short(first), rest.len()),
         },
     }
 }
@@ -104,57 +136,40 @@ pub fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-fn total(plan: &CorePlan) -> String {
+fn total(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> String {
     let pending = plan.pending().len();
     if pending == 0 {
-        return "up to date: nothing would run".into();
+        let targets = count(estimate::needed(plan), "action");
+        return format!("up to date: {targets}, nothing would run");
     }
-    let (known, unknown) = plan.total_price();
-    let price = match (known > 0.0, unknown) {
-        (true, 0) => format!(", about {} of work by their last receipts", seconds(known)),
-        (true, _) => format!(", about {} by receipts and {unknown} without one", seconds(known)),
-        (false, _) => String::new(),
+    let maybe = plan.states.iter().filter(|state| matches!(state, State::Waits { .. })).count();
+    let maybe = match maybe {
+        0 => String::new(),
+        _ => format!(", {maybe} of them (?) only if what they read comes out otherwise"),
     };
-    format!("{} would run{price}", count(pending, "action"))
+    format!("{} would run{maybe}{}", count(pending, "action"), cost(workspace, plan, options))
 }
 
-/// What is said before a run: how many actions, at what price, and the fields that cause it.
+/// `: about 12 min of work, 6 min on the clock with -j 2`, as far as receipts tell.
 #[must_use]
-pub fn announce(workspace: &Workspace, plan: &CorePlan) -> String {
-    let text = total(plan).replace(" would run", " to run");
-    let mut causes: Vec<String> = Vec::new();
-    for state in &plan.states {
-        let State::Runs { cause: Cause::Changed { changes }, .. } = state else { continue };
-        for change in changes {
-            let text = match change {
-                Change::Parameter { .. } | Change::Attribute { .. } => change.to_string(),
-                Change::Input { label, .. }
-                    if workspace
-                        .staged
-                        .graph
-                        .find(label.rsplit_once('/').map_or("", |(target, _)| target))
-                        .is_none() =>
-                {
-                    change.to_string()
-                }
-                Change::Input { .. } | Change::Kind { .. } => continue,
-            };
-            if !causes.contains(&text) {
-                causes.push(text);
-            }
-        }
+pub fn cost(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> String {
+    let (known, unknown) = plan.total_price();
+    let pending = plan.pending();
+    let clock = estimate::clock(&workspace.staged.graph, &pending, &plan.prices, options);
+    let (work, clock, jobs) = (seconds(known), seconds(clock), options.jobs);
+    match (known > 0.0, unknown) {
+        (true, 0) => format!(
+            "\nprice by their last receipts: {work} of work, {clock} on the clock with -j {jobs}"
+        ),
+        (true, _) => format!(
+            "\nprice by receipts: {work} of work, {clock} on the clock with -j {jobs}, and {} without a receipt",
+            count(unknown, "action")
+        ),
+        (false, _) => "\nno receipt tells a price yet".to_owned(),
     }
-    let shown: Vec<_> = causes.iter().take(5).map(|cause| format!("\n  because {cause}")).collect();
-    let more = causes.len().saturating_sub(shown.len());
-    let more = if more > 0 {
-        format!("\n  and {more} more changes (`mixmake plan`)")
-    } else {
-        String::new()
-    };
-    format!("{text}{}{more}", shown.concat())
 }
 
-fn to_json(workspace: &Workspace, plan: &CorePlan) -> Value {
+fn to_json(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> Value {
     let action = |id: ActionId| {
         let state = &plan.states[id.0];
         let (name, key, cause) = match state {
@@ -178,9 +193,13 @@ fn to_json(workspace: &Workspace, plan: &CorePlan) -> Value {
     };
     let actions: Vec<_> = workspace.staged.graph.ids().filter_map(action).collect();
     let (expected_seconds, unpriced) = plan.total_price();
+    let pending = plan.pending();
     json!({
-        "pending": plan.pending().len(),
+        "pending": pending.len(),
         "expected-seconds": expected_seconds,
+        "expected-clock-seconds":
+            estimate::clock(&workspace.staged.graph, &pending, &plan.prices, options),
+        "jobs": options.jobs,
         "without-price": unpriced,
         "actions": actions,
     })

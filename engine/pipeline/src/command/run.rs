@@ -1,6 +1,8 @@
 //! `run`: brings targets up to date. Data first, then, once it is clear that every mixture can be
 //! had, everything else.
 
+mod observer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
@@ -15,13 +17,15 @@ use mixmake_core::plan::Plan;
 use mixmake_core::scheduler::{self, RunOptions, RunOutcome};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{locked, plan};
+use self::observer::Observer;
+use super::locked;
+use super::plan::{self, announce};
 use crate::cli::{Global, Run};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
 use crate::runtime::Runtime;
 use crate::timeline;
-use crate::ui::{self, Display};
+use crate::ui;
 use crate::workspace::{Workspace, gpu_count, threads};
 
 /// Name and version, for receipts.
@@ -32,14 +36,15 @@ pub fn run(global: &Global, args: &Run) -> Result<Exit> {
     let selected = workspace.select(&args.targets.targets)?;
     let pinned = Lock::read(&workspace.lock_path())?;
     let locked = args.locked.then_some(&pinned);
-    if args.dry_run {
-        if let Some(pinned) = locked {
-            locked::check_plan(&workspace, &workspace.plan(&selected)?, &selected, pinned)?;
-        }
-        return plan::show(&workspace, &selected, global, false);
-    }
     let runs_per_gpu = workspace.manifest.runtime.runs_per_gpu;
     let options = options(args.jobs, args.keep_going, runs_per_gpu);
+    if args.dry_run {
+        let plan = workspace.plan(&selected)?;
+        if let Some(pinned) = locked {
+            locked::check_plan(&workspace, &plan, &selected, pinned)?;
+        }
+        return plan::show(&workspace, &plan, &selected, &options, global, false);
+    }
     let Attempt { outcome, exit, refusal } =
         up_to_date(&mut workspace, global, &selected, &options, locked)?;
     tell_times(&mut workspace, args)?;
@@ -86,38 +91,55 @@ fn up_to_date(
     options: &RunOptions,
     locked: Option<&Lock>,
 ) -> Result<Attempt> {
-    let mut plan = workspace.plan(selected)?;
+    let plan = workspace.plan(selected)?;
     check(workspace, &plan, selected, locked)?;
     if let Some(missing) = workspace.missing_files(&plan) {
         return Err(missing.into());
     }
     if !plan.is_up_to_date() && !global.quiet && !global.json {
-        eprintln!("{}", plan::announce(workspace, &plan));
+        eprintln!("{}", announce::text(workspace, &plan, options));
     }
-    let mut display = ui::display(global);
+    workspace.make_store()?;
     let signals = Signals::watch()?;
-    let cancel = &signals.cancel;
+    let mut observer = Observer::start(workspace, &plan, options, global);
+    let passes = passes(workspace, selected, &plan, options, locked, &signals, &mut observer);
+    observer.finish(signals.cancel.is_set());
+    drop(observer);
+    let (outcome, refusal) = passes?;
+    let exit = conclude(global, workspace, &outcome, &signals);
+    Ok(Attempt { outcome, exit, refusal })
+}
+
+/// First the data that is to be made, then, unless that shows that something cannot be had, the rest.
+fn passes(
+    workspace: &mut Workspace,
+    selected: &[ActionId],
+    plan: &Plan,
+    options: &RunOptions,
+    locked: Option<&Lock>,
+    signals: &Signals,
+    observer: &mut Observer,
+) -> Result<(RunOutcome, Option<Error>)> {
     let needed = workspace.staged.graph.closure(selected);
     let data: Vec<_> = workspace.staged.shards.iter().copied().filter(|id| needed[id.0]).collect();
+    let is_only_data = selected.iter().all(|id| data.contains(id));
     let mut before = RunOutcome::default();
-    if selected.iter().any(|id| !data.contains(id)) && data.iter().any(|id| plan.is_pending(*id)) {
+    let after_data;
+    let mut plan = plan;
+    if !is_only_data && data.iter().any(|id| plan.is_pending(*id)) {
         let first = workspace.plan(&data)?;
-        before = schedule(workspace, &first, options, cancel, display.as_mut())?;
-        let refusal = if before.is_success() {
-            plan = workspace.plan(selected)?;
-            check(workspace, &plan, selected, locked).err()
-        } else {
-            None
-        };
-        if refusal.is_some() || !before.is_success() {
-            let exit = conclude(global, workspace, &before, &signals);
-            return Ok(Attempt { outcome: before, exit, refusal });
+        before = schedule(workspace, &first, options, &signals.cancel, observer)?;
+        if !before.is_success() {
+            return Ok((before, None));
         }
+        after_data = workspace.plan(selected)?;
+        if let Err(refusal) = check(workspace, &after_data, selected, locked) {
+            return Ok((before, Some(refusal)));
+        }
+        plan = &after_data;
     }
-    let outcome = schedule(workspace, &plan, options, cancel, display.as_mut())?;
-    let outcome = joined(before, outcome);
-    let exit = conclude(global, workspace, &outcome, &signals);
-    Ok(Attempt { outcome, exit, refusal: None })
+    let outcome = schedule(workspace, plan, options, &signals.cancel, observer)?;
+    Ok((joined(before, outcome), None))
 }
 
 /// What can be refused by what is known so far.
@@ -148,7 +170,7 @@ fn schedule(
     plan: &Plan,
     options: &RunOptions,
     cancel: &Cancel,
-    display: &mut dyn Display,
+    observer: &mut Observer,
 ) -> Result<RunOutcome> {
     let environment = Runtime::of(&workspace.manifest).environment();
     let executor = local_executor(workspace.store.clone(), environment)?;
@@ -157,7 +179,7 @@ fn schedule(
     let (started, before) = (Instant::now(), timeline.end);
     let mut observe = |event: Event| {
         timeline.see(before + started.elapsed(), &event);
-        display.show(&event);
+        observer.see(&event);
     };
     Ok(scheduler::run(&build, memory, plan, &executor, options, cancel, &mut observe)?)
 }

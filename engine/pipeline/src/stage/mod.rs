@@ -209,8 +209,8 @@ impl<'m> Stager<'m> {
         let origin = |(path, fields): &(&str, Vec<String>)| {
             let fields: Vec<_> = fields.iter().map(String::as_str).collect();
             let origin = self.manifest.origin(&fields)?;
-            let file = self.manifest.path.display();
-            Some(((*path).to_owned(), format!("{}, {file}:{}", origin.field, origin.line)))
+            let place = self.manifest.place(&origin);
+            Some(((*path).to_owned(), format!("{}, {place}", origin.field)))
         };
         fields.iter().filter_map(origin).collect()
     }

@@ -97,7 +97,7 @@ impl Display for Bars {
                 let words = super::words::failure(target, message, hint.as_deref(), log);
                 self.say(&format!("{} {words}", self.tick_mark("✗", "31")));
             }
-            // There may be a second pass, over the same bar; it goes when the display does.
+            // The bar goes when the display does.
             Event::RunFinished { .. } => {}
         }
     }

@@ -3,13 +3,12 @@
 use mixmake_core::event::Event;
 
 use super::Display;
+use crate::stream::Timed;
 
 pub struct Json;
 
 impl Display for Json {
     fn show(&mut self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            super::print(&line);
-        }
+        super::print(&Timed::now(event.clone()).to_text());
     }
 }

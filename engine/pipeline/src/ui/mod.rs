@@ -4,6 +4,7 @@
 mod bars;
 mod json;
 mod lines;
+pub mod text;
 mod words;
 
 use std::io::{IsTerminal, Write};
