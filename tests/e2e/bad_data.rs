@@ -39,11 +39,12 @@ fn check(what: &str, file: &str, content: impl AsRef<[u8]>, words: &[&str]) {
     let failures = failures(&outcome);
     assert_eq!(failures.len(), 1, "{what}: {failures:?}");
     let (target, message) = &failures[0];
-    assert_eq!(target, "samples/bad", "{what}");
+    assert_eq!(target, "documents/bad", "{what}");
     for word in words {
         assert!(message.contains(word), "{what}: no `{word}` in {message}");
     }
-    assert_eq!(outcome.ran(), ["samples/good".to_owned()].into(), "{what}: the other is kept");
+    let good = ["documents/good".to_owned(), "samples/good".to_owned()];
+    assert_eq!(outcome.ran(), good.into(), "{what}: the other is kept");
     assert!(workspace.path("out/samples/good/train.arrow").exists(), "{what}");
     assert!(!workspace.path("out/samples/bad/train.arrow").exists(), "{what}");
     assert!(workspace.results().keys().all(|name| !name.starts_with("samples/bad")), "{what}");
@@ -100,13 +101,26 @@ fn failures_of_whole_files_name_them() {
     check("not zstd at all", "bad.jsonl.zst", "words", &["bad.jsonl.zst"]);
     let table = parquet(&documents("fghij", 5));
     check("a truncated Parquet file", "bad.parquet", &table[..table.len() - 9], &["bad.parquet"]);
-    check("an empty file", "bad.jsonl", "", &["no document"]);
-    check(
-        "only short documents",
-        "bad.jsonl",
-        "{\"text\":\"hi\"}\n",
-        &["no document is left of 1 rows", "1 by `min-chars`"],
-    );
+}
+
+#[test]
+fn a_domain_without_documents_says_what_dropped_them() {
+    for (what, content, words) in [
+        ("an empty file", "", &["no document"][..]),
+        (
+            "only short documents",
+            "{\"text\":\"hi\"}\n",
+            &["no document is left of 1 rows", "1 by `min-chars`"],
+        ),
+    ] {
+        let workspace = workspace("bad.jsonl", content);
+        let outcome = workspace.run_any(&["-k", "samples/*"]).expect(1);
+        let failures = failures(&outcome);
+        assert_eq!(failures.len(), 1, "{what}: {failures:?}");
+        let (target, message) = &failures[0];
+        assert_eq!(target, "samples/bad", "{what}");
+        assert!(words.iter().all(|word| message.contains(word)), "{what}: {message}");
+    }
 }
 
 #[test]
@@ -155,7 +169,7 @@ fn what_depends_on_a_failure_does_not_run() {
     for flags in [&[][..], &["-k"]] {
         let outcome = workspace.run_any(flags).expect(1);
         assert!(!outcome.ran().contains("tokenizer") && !outcome.ran().contains("shards/bad"));
-        let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
+        let log = workspace.mixmake(&["log", "documents/bad"]).expect(0).stdout;
         assert!(log.contains("bad.jsonl:1"), "{log}");
     }
     workspace.write("bad.jsonl", good_rows(9).concat());

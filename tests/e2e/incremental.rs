@@ -17,7 +17,7 @@ fn a_rule_that_drops_nothing_is_cut_off() {
     let before = workspace.results();
     workspace.edit("min-chars = 101", "min-chars = 102");
     let outcome = workspace.run(&[]);
-    outcome.ran_exactly(&["samples/alpha"]);
+    outcome.ran_exactly(&["documents/alpha", "samples/alpha"]);
     assert!(outcome.cut_off().contains("shards/alpha"), "{:?}", outcome.cut_off());
     assert_eq!(workspace.results(), before);
 
@@ -33,6 +33,7 @@ fn a_rule_that_drops_documents_redoes_what_depends_on_them_only() {
     workspace.edit("files = \"beta/*.jsonl.zst\"", "files = \"beta/*.jsonl.zst\"\nmin-chars = 400");
     // The tokenizer is trained on every domain that trains, so every shard is another one.
     workspace.run(&["train/uniform"]).ran_exactly(&[
+        "documents/beta",
         "samples/beta",
         "tokenizer",
         "shards/alpha",
@@ -53,7 +54,7 @@ fn what_a_training_does_not_read_does_not_redo_it() {
     let before = workspace.results();
     workspace.edit("files = \"gamma/*.parquet\"", "files = \"gamma/*.parquet\"\nmin-chars = 300");
     let outcome = workspace.run(&[]);
-    outcome.ran_exactly(&["samples/gamma", "shards/gamma", "report"]);
+    outcome.ran_exactly(&["documents/gamma", "samples/gamma", "shards/gamma", "report"]);
     let after = workspace.results();
     assert_eq!(after["shards/gamma/held-out.bin"], before["shards/gamma/held-out.bin"]);
     assert_ne!(after["shards/gamma/train.bin"], before["shards/gamma/train.bin"]);
@@ -81,11 +82,11 @@ fn a_file_that_changes_redoes_its_domain() {
     let text = workspace.read("alpha/05.txt");
     workspace.write("alpha/05.txt", text.replacen(' ', "  ", 1));
     let outcome = workspace.run(&["samples/*"]);
-    outcome.ran_exactly(&["samples/alpha"]);
+    outcome.ran_exactly(&["documents/alpha", "samples/alpha"]);
     // Touching a file changes nothing: its content is what counts.
     workspace.write("alpha/06.txt", workspace.read("alpha/06.txt"));
     workspace.run(&["samples/*"]).ran_exactly(&[]);
-    let why = workspace.mixmake(&["why", "samples/alpha"]).expect(0);
+    let why = workspace.mixmake(&["why", "documents/alpha"]).expect(0);
     assert!(why.stdout.contains("alpha/05.txt"), "{}", why.stdout);
     assert!(!why.stdout.contains("alpha/06.txt"), "{}", why.stdout);
 }

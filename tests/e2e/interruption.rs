@@ -33,7 +33,7 @@ fn a_killed_run_leaves_no_child_behind() {
     let workspace = study::fresh();
     let mut running = workspace.start(&["run", "--json"]);
     running.wait_for_event(|event| {
-        event["event"] == "action-started" && event["target"] == "samples/alpha"
+        event["event"] == "action-started" && event["target"] == "documents/alpha"
     });
     running.signal(Signal::KILL);
     running.wait();

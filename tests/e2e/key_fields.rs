@@ -7,7 +7,8 @@ use crate::harness::{Workspace, set};
 use crate::study;
 
 /// Families of targets, upstream first; a target is of the first whose prefix it has.
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 11] = [
+    "documents",
     "samples",
     "tokenizer",
     "shards",
@@ -50,12 +51,19 @@ fn plan(workspace: &Workspace, settings: &str) -> Planned {
 
 /// The table: settings, the families whose keys it changes, and those that wait for them.
 #[rustfmt::skip]
-const FIELDS: [(&str, &[&str], &[&str]); 40] = [
+const FIELDS: [(&str, &[&str], &[&str]); 47] = [
+    ("corpus.min-chars=120 & domain.alpha.min-chars=120", &["documents"], BELOW_DOCUMENTS),
+    ("corpus.max-chars=9k",              &["documents"], BELOW_DOCUMENTS),
+    ("corpus.join=' '",                  &["documents"], BELOW_DOCUMENTS),
+    ("corpus.quotes=false",              &["documents"], BELOW_DOCUMENTS),
     ("corpus.block-chars=90",            &["samples"], BELOW_SAMPLES),
-    ("corpus.block=first",               &["samples"], BELOW_SAMPLES),
+    ("corpus.block=first",               &["documents"], BELOW_DOCUMENTS),
     ("corpus.held-out=5",                &["samples"], BELOW_SAMPLES),
     ("corpus.duplicates=keep",           &["samples"], BELOW_SAMPLES),
-    ("corpus.on-error=skip",             &["samples"], BELOW_SAMPLES),
+    ("corpus.duplicates-of=block",       &["samples"], BELOW_SAMPLES),
+    ("corpus.near-duplicates=80%",       &["samples"], BELOW_SAMPLES),
+    ("corpus.decontaminate=beta/0.jsonl.zst", &["samples"], BELOW_SAMPLES),
+    ("corpus.on-error=skip",             &["documents"], BELOW_DOCUMENTS),
     ("corpus.max-documents=30",          &["samples"], BELOW_SAMPLES),
     ("tokenizer.vocabulary=310",         &["tokenizer"], BELOW_TOKENIZER),
     ("tokenizer.min-frequency=3",        &["tokenizer"], BELOW_TOKENIZER),
@@ -93,6 +101,18 @@ const FIELDS: [(&str, &[&str], &[&str]); 40] = [
     ("domain.alpha.origin=a friend",     &[], &[]),
 ];
 
+const BELOW_DOCUMENTS: &[&str] = &[
+    "samples",
+    "tokenizer",
+    "shards",
+    "mixture/ddo",
+    "mixture/train",
+    "runs",
+    "ddo",
+    "autoscale",
+    "train",
+    "report",
+];
 const BELOW_SAMPLES: &[&str] = &[
     "tokenizer",
     "shards",
@@ -125,18 +145,18 @@ fn each_field_changes_its_own_family_and_nothing_upstream() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A field of one domain changes the key of that domain's samples only.
+/// A field of one domain changes the keys of that domain only, and only of the step that needs it.
 #[test]
 fn a_field_of_one_domain_is_its_own() {
     let workspace = study::built();
-    for setting in [
-        "domain.beta.min-chars=300",
-        "domain.beta.block=whole",
-        "domain.beta.held-out=3",
-        "domain.beta.text=body",
-        "domain.beta.where={ text = \"x\" }",
+    for (setting, expected) in [
+        ("domain.beta.min-chars=300", &["documents/beta"][..]),
+        ("domain.beta.block=whole", &["samples/beta"]),
+        ("domain.beta.held-out=3", &["samples/beta"]),
+        ("domain.beta.text=body", &["documents/beta"]),
+        ("domain.beta.where={ text = \"x\" }", &["documents/beta"]),
     ] {
-        assert_eq!(plan(&workspace, setting).keyed, set(&["samples/beta"]), "{setting}");
+        assert_eq!(plan(&workspace, setting).keyed, set(expected), "{setting}");
     }
 }
 

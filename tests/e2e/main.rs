@@ -5,6 +5,7 @@
 
 mod asking;
 mod bad_data;
+mod corpora;
 mod corpus;
 mod determinism;
 mod disk_full;

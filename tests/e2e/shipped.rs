@@ -26,7 +26,7 @@ fn copied(name: &str) -> Workspace {
 const PAPERS: [(&str, usize, &[&str]); 2] = [
     (
         "gpt2-large-redpajama.toml",
-        7 + 7 + 2 * (15 * 2 + 1) + 3 + 10 * 2 + 1,
+        7 + 7 + 7 + 2 * (15 * 2 + 1) + 3 + 10 * 2 + 1,
         &[
             "samples/common-crawl",
             "shards/arxiv",
@@ -42,7 +42,7 @@ const PAPERS: [(&str, usize, &[&str]); 2] = [
     ),
     (
         "bert-base.toml",
-        8 + 8 + 2 * (11 * 2 + 1) + 3 + 10 * 2 + 1,
+        8 + 8 + 8 + 2 * (11 * 2 + 1) + 3 + 10 * 2 + 1,
         &[
             "samples/amazon-reviews",
             "ddo/at-18k",

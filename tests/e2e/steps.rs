@@ -152,7 +152,7 @@ vocabulary = 300
     let mut texts = documents("abcdefgh", 30);
     texts.push("bad bad bad bad bad".to_owned());
     workspace.write("raw.jsonl", json_lines(&texts));
-    let all = ["step/clean", "samples/own", "tokenizer", "shards/own"];
+    let all = ["step/clean", "documents/own", "samples/own", "tokenizer", "shards/own"];
     workspace.run(&[]).ran_exactly(&all);
     let stats: serde_json::Value =
         serde_json::from_str(&workspace.read("out/samples/own/stats.json")).expect("JSON");

@@ -140,6 +140,12 @@ impl Job<'_> {
         self.outputs.join(name)
     }
 
+    /// Whether an output of that name is asked for.
+    #[must_use]
+    pub fn makes(&self, name: &str) -> bool {
+        self.output_names.iter().any(|output| output == name)
+    }
+
     /// The inputs of a role, in canonical order.
     pub fn inputs(&self, role: &str) -> impl Iterator<Item = &JobInput> {
         self.inputs.iter().filter(move |input| input.role == role)

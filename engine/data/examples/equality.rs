@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mixmake_data::corpus::{
-    Block, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source, extract,
+    Block, Compare, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source, extract,
 };
 use mixmake_data::samples::SamplesReader;
 use mixmake_data::tokenizer::{Encoder, ShardSpec};
@@ -133,17 +133,25 @@ fn documents(file: &Path, scratch: &Path) -> Result<PathBuf, Failure> {
         train: scratch.join("train"),
         held_out: scratch.join("held-out"),
         stats: scratch.join("stats"),
+        dropped: scratch.join("dropped"),
+        hashes: None,
     };
     let mut failure = None;
     for column in ["text", "article", "review_body"] {
         let spec = SamplesSpec {
             text: vec![column.into()],
+            join: "\n".into(),
+            quotes: true,
             filters: Default::default(),
             min_chars: 0,
+            max_chars: None,
             block: Block::Whole,
             block_chars: 0,
             held_out: HeldOut::Documents(0),
             drop_duplicates: false,
+            duplicates_of: Compare::Document,
+            near_duplicates: None,
+            decontaminate: None,
             on_error: OnError::Fail,
             max_documents: None,
         };

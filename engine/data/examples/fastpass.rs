@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use mixmake_data::corpus::{
-    Block, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source, extract,
+    Block, Compare, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source, extract,
 };
 use mixmake_data::tokenizer::{Builtin, Encoder, ShardFiles, ShardSpec, builtin, tokenize_with};
 
@@ -41,11 +41,20 @@ fn one(folder: &Path, encoder: &Encoder, flag: &dyn Fn(&str) -> bool) -> Result<
     let scratch = tempfile::tempdir()?;
     let path = |name: &str| scratch.path().join(name);
     let sources = sources(folder)?;
-    let samples = SampleFiles { train: path("t"), held_out: path("h"), stats: path("s") };
+    let samples = SampleFiles {
+        train: path("t"),
+        held_out: path("h"),
+        stats: path("s"),
+        dropped: path("d"),
+        hashes: None,
+    };
     let spec = SamplesSpec {
         text: vec!["text".into()],
+        join: "\n".into(),
+        quotes: true,
         filters: Default::default(),
         min_chars: 0,
+        max_chars: None,
         block: if flag("--whole") {
             Block::Whole
         } else if flag("--random") {
@@ -56,6 +65,9 @@ fn one(folder: &Path, encoder: &Encoder, flag: &dyn Fn(&str) -> bool) -> Result<
         block_chars: 1000,
         held_out: HeldOut::Documents(100),
         drop_duplicates: false,
+        duplicates_of: Compare::Document,
+        near_duplicates: None,
+        decontaminate: None,
         on_error: OnError::Fail,
         max_documents: None,
     };

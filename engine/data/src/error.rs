@@ -76,6 +76,17 @@ pub enum DataError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A documents file that cannot be understood.
+    #[error("`{}` is not a documents file: {problem}; build it again", path.display())]
+    Documents {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Evaluation texts that cannot be read: then nothing could be compared with them.
+    #[error("the evaluation text {0}; mend it, or take it out of `decontaminate`")]
+    Evaluation(Problem),
     /// A tokenizer that cannot be loaded, used or trained.
     #[error("the tokenizer: {0}")]
     Tokenizer(String),

@@ -10,6 +10,7 @@ mod error;
 mod hash;
 pub mod mixture;
 mod progress;
+pub mod provenance;
 pub mod samples;
 pub mod tokenizer;
 

@@ -19,6 +19,8 @@ pub struct Progress {
 pub enum Work {
     /// Bytes of source files as stored (compressed where they are).
     Bytes,
+    /// Documents.
+    Documents,
     /// Samples.
     Samples,
 }

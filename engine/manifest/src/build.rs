@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use crate::document::{Document, Section};
 use crate::schema::{
-    Architecture, AutoScale, Block, Ddo, Deterministic, Domain, Format, HeldOut, Manifest, Mixture,
-    MixtureRef, Mode, Model, Objective, OnError, Padding, Precision, Recipe, Recompute, Report,
-    Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput, Tokenizer, TokenizerSource, Total,
-    Train, WarmUp, Workspace,
+    Architecture, AutoScale, Block, Ddo, Deterministic, Domain, Duplicates, Format, HeldOut,
+    Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError, Padding, Precision, Recipe,
+    Recompute, Report, Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput, Tokenizer,
+    TokenizerSource, Total, Train, WarmUp, Workspace,
 };
 use crate::source::Source;
 use crate::steps::Wiring;
@@ -138,16 +138,28 @@ fn domain(section: &Section) -> Built<Domain> {
             .map(|name| format(&name).ok_or_else(|| absent(section, "format")))
             .transpose()?,
         text: texts(section, "text")?,
+        join: need(section, "join", section.text("join"))?,
+        quotes: need(section, "quotes", section.flag("quotes"))?,
         filters: need(section, "where", section.filters("where"))?.into_iter().collect(),
         min_chars: need(section, "min-chars", section.count("min-chars"))?,
+        max_chars: section.count("max-chars"),
         block: choice(section, "block", block)?,
         block_chars: need(section, "block-chars", section.count("block-chars"))?,
         held_out: need(section, "held-out", held_out(section))?,
-        drop_duplicates: choice(section, "duplicates", |name| match name {
-            "drop" => Some(true),
-            "keep" => Some(false),
+        duplicates: choice(section, "duplicates", |name| match name {
+            "drop" => Some(Duplicates::Drop),
+            "drop-across" => Some(Duplicates::DropAcross),
+            "keep" => Some(Duplicates::Keep),
             _ => None,
         })?,
+        duplicates_of_blocks: choice(section, "duplicates-of", |name| match name {
+            "document" => Some(false),
+            "block" => Some(true),
+            _ => None,
+        })?,
+        near_duplicates: section.share("near-duplicates"),
+        decontaminate: texts(section, "decontaminate")?,
+        decontaminate_words: narrow(section, "decontaminate-words")?,
         on_error: choice(section, "on-error", |name| match name {
             "fail" => Some(OnError::Fail),
             "skip" => Some(OnError::Skip),
@@ -166,6 +178,7 @@ fn format(name: &str) -> Option<Format> {
         "csv" => Format::Csv,
         "tsv" => Format::Tsv,
         "plain" => Format::Plain,
+        "tar" => Format::Tar,
         _ => return None,
     })
 }

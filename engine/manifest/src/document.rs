@@ -172,6 +172,13 @@ impl Section {
         }
     }
 
+    pub fn share(&self, key: &str) -> Option<f64> {
+        match self.get(key)? {
+            Value::Share(share) => Some(share),
+            _ => None,
+        }
+    }
+
     /// A number or a share.
     pub fn number(&self, key: &str) -> Option<f64> {
         match self.get(key)? {

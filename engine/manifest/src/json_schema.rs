@@ -87,6 +87,7 @@ fn kind(kind: &Kind) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     match kind {
         Kind::Text => text,
+        Kind::Separator => json!({ "type": "string" }),
         Kind::Texts => json!({ "anyOf": [text, { "type": "array", "items": text }] }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Choice(choices) => {

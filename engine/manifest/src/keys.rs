@@ -40,6 +40,8 @@ pub enum Preset {
 pub enum Kind {
     /// A string, not empty.
     Text,
+    /// A string, which may be empty or white space.
+    Separator,
     /// A string or an array of strings, none empty.
     Texts,
     Flag,
@@ -136,7 +138,7 @@ impl Kind {
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
-            Self::Text => "a string".to_owned(),
+            Self::Text | Self::Separator => "a string".to_owned(),
             Self::Texts => "a string or an array of strings".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Choice(choices) => {

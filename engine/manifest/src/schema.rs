@@ -231,20 +231,34 @@ pub struct Domain {
     pub origin: Option<String>,
     /// `format`: default by the file's name.
     pub format: Option<Format>,
-    /// `text`: the column(s) that hold the text, dotted for nested ones; joined by a blank line.
+    /// `text`: the column(s) that hold the text, dotted for nested ones.
     pub text: Vec<String>,
+    /// `join`: what joins several of them, and the parts of list-typed text.
+    pub join: String,
+    /// `quotes`: whether double quotes enclose fields of CSV and TSV.
+    pub quotes: bool,
     /// `where = { "meta.language" = "en" }`: rows to keep; values compared as text.
     pub filters: BTreeMap<String, String>,
     /// `min-chars`: documents with fewer Unicode scalar values are dropped.
     pub min_chars: u64,
+    /// `max-chars`: documents with more are dropped.
+    pub max_chars: Option<u64>,
     /// `block = "first" | "random" | "every" | "whole"`.
     pub block: Block,
     /// `block-chars`.
     pub block_chars: u64,
     /// `held-out = 200` documents, or `"2%"` of the hash range.
     pub held_out: HeldOut,
-    /// `duplicates = "drop" | "keep"`: exact duplicates within the domain.
-    pub drop_duplicates: bool,
+    /// `duplicates = "keep" | "drop" | "drop-across"`: exact duplicates.
+    pub duplicates: Duplicates,
+    /// `duplicates-of = "document" | "block"`: of samples' texts rather than of whole documents.
+    pub duplicates_of_blocks: bool,
+    /// `near-duplicates`: the least resemblance of what is dropped, 0 to 1.
+    pub near_duplicates: Option<f64>,
+    /// `decontaminate`: globs of evaluation texts.
+    pub decontaminate: Vec<String>,
+    /// `decontaminate-words`: words of a run that must not be shared.
+    pub decontaminate_words: u32,
     /// `on-error = "fail" | "skip"`: what a malformed row does.
     pub on_error: OnError,
     /// `train = false`: the domain is only evaluated on; no mixture may draw from it.
@@ -255,7 +269,7 @@ pub struct Domain {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `jsonl`: JSON Lines, plain or compressed (gzip, zstd, xz).
+    /// `jsonl`: JSON Lines, plain or compressed (gzip, zstd, xz, bzip2).
     JsonLines,
     /// `parquet`.
     Parquet,
@@ -267,6 +281,18 @@ pub enum Format {
     Tsv,
     /// `plain`: one document a file.
     Plain,
+    /// `tar`: one document a file of the archive.
+    Tar,
+}
+
+/// What happens to documents that occur more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    Keep,
+    /// Within the domain.
+    Drop,
+    /// Within the domain, and those of the domains before it.
+    DropAcross,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

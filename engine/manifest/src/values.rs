@@ -75,6 +75,10 @@ pub fn read(kind: &Kind, key: &str, node: &Node) -> Result<Value, Vec<Fault>> {
         Kind::Text | Kind::Name { .. } | Kind::Mixture => {
             one(text(kind, key, node).map(Value::Text))
         }
+        Kind::Separator => one(match &node.kind {
+            NodeKind::Text(text) => Ok(Value::Text(text.clone())),
+            _ => Err(wrong_type(kind, key, node)),
+        }),
         Kind::Texts | Kind::Names { .. } => texts(kind, key, node).map(Value::Texts),
         Kind::Flag => one(match node.kind {
             NodeKind::Flag(flag) => Ok(Value::Flag(flag)),

@@ -6,7 +6,9 @@ use mixmake_core::Kind;
 use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job, Runner};
 
-use crate::stage::{autoscale, ddo, mixture, report, samples, shards, step, tokenizer, train};
+use crate::stage::{
+    autoscale, ddo, documents, mixture, report, samples, shards, step, tokenizer, train,
+};
 
 /// What a stage adds to the receipt.
 pub type Facts = BTreeMap<String, String>;
@@ -21,9 +23,10 @@ pub struct Stages {
 }
 
 /// Every kind, with what it does in a few words; the documentation of keys is made from it.
-pub const KINDS: [(Kind, &str); 9] = [
+pub const KINDS: [(Kind, &str); 10] = [
     (step::KIND, "a command of the user's"),
-    (samples::KIND, "text files to samples of both splits"),
+    (documents::KIND, "text files to documents that pass the rules for one document"),
+    (samples::KIND, "documents to samples of both splits"),
     (tokenizer::KIND, "samples to a trained tokenizer"),
     (shards::KIND, "samples and a tokenizer to token shards"),
     (mixture::KIND, "weights and an amount to exact counts"),
@@ -52,6 +55,7 @@ impl Stages {
     fn dispatch(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
         match job.kind.as_str() {
             name if name == step::KIND.name => step::run(job),
+            name if name == documents::KIND.name => documents::run(job, progress),
             name if name == samples::KIND.name => samples::run(job, progress),
             name if name == tokenizer::KIND.name => tokenizer::run(job, progress),
             name if name == shards::KIND.name => shards::run(job, progress),

@@ -85,10 +85,10 @@ fn a_change_that_was_taken_back_is_not_the_last_one() {
     place.says(&["run", "samples/verse"], 0);
     place.manifest(&MANIFEST.replace("min-chars = 10", "min-chars = 20"));
     place.says(&["run", "samples/verse"], 0);
-    let said = place.says(&["why", "samples/verse"], 0);
+    let said = place.says(&["why", "documents/verse"], 0);
     assert!(said.contains("10 -> 20") && said.contains("last changed by"), "{said}");
     place.manifest(MANIFEST);
-    let said = place.says(&["why", "samples/verse"], 0);
+    let said = place.says(&["why", "documents/verse"], 0);
     assert!(said.contains("20 -> 10") && said.contains("is up to date"), "{said}");
 }
 

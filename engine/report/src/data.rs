@@ -37,6 +37,12 @@ pub struct Domain {
     pub train_samples: u64,
     pub held_out_samples: u64,
     pub chars: u64,
+    /// Documents that repeat an earlier one, dropped or not.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Documents read, by length: entry i counts those of 2^(i-1) to 2^i - 1 characters, entry 0 the empty ones.
+    #[serde(default)]
+    pub lengths: Vec<u64>,
 }
 
 /// A DDO fit at one scale. Lists are over the domains that train, in order.

@@ -2,6 +2,7 @@
 
 use crate::data::{Fit, Study};
 use crate::grid::{Cell, Column, Grid, Row};
+use crate::html::lengths;
 use crate::number::{self, NONE};
 use crate::outcome;
 use crate::prose::quoted;
@@ -78,4 +79,20 @@ pub(crate) fn paths(study: &Study) -> Grid {
 fn plain_row(label: &str, domain: Option<usize>, cells: Vec<String>) -> Row {
     let cells = cells.into_iter().map(Cell::new).collect();
     Row { label: label.to_string(), domain, summary: false, cells }
+}
+
+/// Documents by length.
+pub(crate) fn document_lengths(study: &Study, buckets: &std::ops::Range<usize>) -> Grid {
+    let row = |(place, domain): (usize, &crate::data::Domain)| {
+        let count = |bucket| number::count(domain.lengths.get(bucket).copied().unwrap_or(0));
+        plain_row(&domain.name, Some(place), buckets.clone().map(count).collect())
+    };
+    let column = |bucket| Column::new(number::tokens(lengths::low(bucket) as f64), "and more");
+    Grid {
+        title: "Documents read, by least number of characters".to_string(),
+        corner: "domain",
+        columns: buckets.clone().map(column).collect(),
+        rows: study.domains.iter().enumerate().map(row).collect(),
+        notes: Vec::new(),
+    }
 }

@@ -172,6 +172,7 @@ pub(crate) fn corpus(study: &Study) -> Grid {
     }
     let mut columns = vec![Column::new("documents", "read")];
     columns.extend(rules.iter().map(|rule| Column::new("dropped", *rule)));
+    columns.push(Column::new("documents", "repeated"));
     columns.extend(
         [
             ("samples", "train"),
@@ -199,6 +200,7 @@ fn corpus_row(place: usize, domain: &Domain, rules: &[&str]) -> Row {
     let tokens = domain.train_tokens as f64 + domain.held_out_tokens as f64;
     let mut cells = vec![number::count(domain.documents_read)];
     cells.extend(rules.iter().map(|rule| number::count(dropped(rule))));
+    cells.push(number::count(domain.duplicates));
     cells.push(number::count(domain.train_samples));
     cells.push(number::count(domain.held_out_samples));
     cells.push(number::tokens(domain.train_tokens as f64));

@@ -2,20 +2,19 @@
 
 use std::ops::Range;
 
-use super::spec::{Block, SamplesSpec};
+use super::spec::{Keep, SelectSpec};
 use crate::DocumentHash;
 use crate::hash::block_start;
 
-/// The characters of a document that are kept, to be spooled once; [`blocks`] cuts them into samples later.
-pub(crate) fn kept(spec: &SamplesSpec, hash: &DocumentHash, chars: u64) -> Range<u64> {
-    let block = spec.block_chars.min(chars);
-    match spec.block {
-        Block::First => 0..block,
-        Block::Random => {
-            let start = block_start(hash, chars, spec.block_chars);
-            start..start + block
+/// The characters of a document that are kept; [`blocks`] cuts them into samples later.
+pub(crate) fn kept(keep: Keep, hash: &DocumentHash, chars: u64) -> Range<u64> {
+    match keep {
+        Keep::First(block) => 0..block.min(chars),
+        Keep::Random(block) => {
+            let start = block_start(hash, chars, block);
+            start..start + block.min(chars)
         }
-        Block::Every | Block::Whole => 0..chars,
+        Keep::All => 0..chars,
     }
 }
 
@@ -47,45 +46,49 @@ fn byte_of(text: &str, char_index: u64) -> usize {
 }
 
 /// Cuts the kept text of one document into samples: (first character relative to `kept`, text).
-pub(crate) fn blocks<'a>(spec: &SamplesSpec, kept: &'a str) -> Vec<(u64, &'a str)> {
-    if spec.block != Block::Every {
-        return vec![(0, kept)];
-    }
+pub(crate) fn blocks<'a>(spec: &SelectSpec, kept: &'a str) -> Vec<(u64, &'a str)> {
+    let Some(block_chars) = spec.every else { return vec![(0, kept)] };
     let mut samples = Vec::new();
     let (mut rest, mut start) = (kept, 0);
     while !rest.is_empty() {
-        let (block, after) = rest.split_at(byte_of(rest, spec.block_chars));
+        let (block, after) = rest.split_at(byte_of(rest, block_chars));
         // Every block but the last is whole; only that one is counted.
-        if !after.is_empty() || long_enough(spec, block) {
+        if !after.is_empty() || long_enough(block, block_chars.min(spec.min_chars.max(1))) {
             samples.push((start, block));
         }
         rest = after;
-        start += spec.block_chars;
+        start += block_chars;
     }
     samples
 }
 
 /// A last block stays where it is whole or would pass `min-chars` as a document; so a document that passed
 /// always gives at least one sample.
-fn long_enough(spec: &SamplesSpec, block: &str) -> bool {
-    block.chars().count() as u64 >= spec.block_chars.min(spec.min_chars.max(1))
+fn long_enough(block: &str, least: u64) -> bool {
+    block.chars().count() as u64 >= least
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corpus::{HeldOut, OnError};
+    use crate::corpus::{Block, Compare, HeldOut, OnError, SamplesSpec};
     use crate::document_hash;
 
     fn spec(block: Block, block_chars: u64, min_chars: u64) -> SamplesSpec {
         SamplesSpec {
             text: vec!["text".into()],
+            join: "\n".into(),
+            quotes: true,
             filters: Default::default(),
             min_chars,
+            max_chars: None,
             block,
             block_chars,
             held_out: HeldOut::Documents(0),
             drop_duplicates: false,
+            duplicates_of: Compare::Document,
+            near_duplicates: None,
+            decontaminate: None,
             on_error: OnError::Fail,
             max_documents: None,
         }
@@ -93,10 +96,12 @@ mod tests {
 
     fn check(spec: &SamplesSpec, text: &str, expected: &[(u64, &str)]) {
         let chars = text.chars().count() as u64;
-        let range = kept(spec, &document_hash(text), chars);
+        let range = kept(spec.reading().keep, &document_hash(text), chars);
         let kept = &text[bytes_of(text, &range)];
-        let found: Vec<_> =
-            blocks(spec, kept).into_iter().map(|(at, block)| (range.start + at, block)).collect();
+        let found: Vec<_> = blocks(&spec.selection(), kept)
+            .into_iter()
+            .map(|(at, block)| (range.start + at, block))
+            .collect();
         assert_eq!(found, expected, "{spec:?} on `{text}`");
     }
 
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn random_blocks_reach_every_position() {
         let starts: std::collections::BTreeSet<u64> = (0..200)
-            .map(|i| kept(&spec(Block::Random, 4, 0), &document_hash(&i.to_string()), 8).start)
+            .map(|i| kept(Keep::Random(4), &document_hash(&i.to_string()), 8).start)
             .collect();
         assert_eq!(starts.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     }

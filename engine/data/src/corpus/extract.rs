@@ -1,26 +1,24 @@
-//! The whole pass: read sources on all threads, sort, split, write. Knows the order of steps, leaves each to its module.
+//! Reading: sources on all threads to one documents file and its account. Knows the order of steps, leaves each to
+//! its module; what is decided among documents is `select`'s.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use super::cut;
-use super::intake::{Intake, Tally};
-use super::read;
-use super::spec::{OnError, SampleFiles, SamplesSpec, Source};
-use super::split::{Split, split};
+use super::dropped;
+use super::intake::{Intake, RowProblem, Tally};
+use super::select::{Selection, select};
+use super::spec::{DocumentFiles, OnError, ReadSpec, SampleFiles, SamplesSpec, Source};
 use super::spool::{Entry, Spool, SpoolReader};
-use super::stats::{SamplesStats, SourceProblem};
+use super::stats::{Account, SamplesStats, SourceProblem};
+use super::{documents, read};
 use crate::progress::Meter;
-use crate::samples::SamplesWriter;
 use crate::{DataError, Problem, Progress, Work};
 
 /// Reads `sources` in any order and writes the samples of both splits, in increasing order of document hash, and the
-/// statistics. Output bytes depend on the files' contents and `spec` alone: not on paths, on the order of `sources`
-/// or on the number of threads. Texts wait in unnamed files in `scratch`; memory grows by about 100 bytes a document.
+/// statistics: [`read_documents`] and [`select()`] in one step, for corpora that need no keeping of what was read.
 ///
-/// Uses the threads of the current rayon pool. Errors: see [`DataError`]; a changed source always fails,
-/// malformed rows as `spec.on_error` says.
+/// Errors: those of both.
 pub fn extract(
     sources: &[Source],
     spec: &SamplesSpec,
@@ -28,6 +26,38 @@ pub fn extract(
     scratch: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SamplesStats, DataError> {
+    spec.selection().check()?;
+    let folder = tempfile::tempdir_in(scratch)
+        .map_err(DataError::io("create a scratch folder in", scratch))?;
+    let place = |name: &str| folder.path().join(name);
+    let files = DocumentFiles {
+        documents: place("documents"),
+        account: place("account.json"),
+        dropped: place("dropped"),
+    };
+    read_documents(sources, &spec.reading(), &files, folder.path(), progress)?;
+    let selection = Selection {
+        documents: vec![files.documents],
+        accounts: vec![files.account],
+        ..Default::default()
+    };
+    select(&selection, &spec.selection(), out, progress)
+}
+
+/// Reads `sources` in any order and writes the documents that pass the rules for one document, sorted, what was counted,
+/// and the list of what was left out. Output bytes depend on the files' contents and `spec` alone: not on paths, on the
+/// order of `sources` or on the number of threads. Memory grows by about 100 bytes a document; texts beyond 48 MiB a
+/// thread wait in unnamed files in `scratch`.
+///
+/// Uses the threads of the current rayon pool. Errors: see [`DataError`]; a changed source always fails,
+/// malformed rows as `spec.on_error` says.
+pub fn read_documents(
+    sources: &[Source],
+    spec: &ReadSpec,
+    out: &DocumentFiles,
+    scratch: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Account, DataError> {
     spec.check()?;
     let mut sources: Vec<&Source> = sources.iter().collect();
     // By content, so that an index into this list means the same whatever the order given.
@@ -43,21 +73,26 @@ pub fn extract(
 
 fn run(
     sources: &[&Source],
-    spec: &SamplesSpec,
-    out: &SampleFiles,
+    spec: &ReadSpec,
+    out: &DocumentFiles,
     scratch: &Path,
     meter: &Meter,
-) -> Result<SamplesStats, DataError> {
-    let taken = take_all(sources, spec, scratch, meter)?;
-    check_taken(sources, spec, &taken)?;
-    let split = split(taken.entries, spec)?;
-    let train = write(&out.train, &split.train, sources, spec, &taken.spools)?;
-    let held_out = write(&out.held_out, &split.held_out, sources, spec, &taken.spools)?;
-    let stats = stats(sources, &taken.tally, &split, train, held_out);
-    let json = serde_json::to_vec_pretty(&stats)
-        .map_err(|e| DataError::io("write", &out.stats)(std::io::Error::other(e)))?;
-    std::fs::write(&out.stats, json).map_err(DataError::io("write", &out.stats))?;
-    Ok(stats)
+) -> Result<Account, DataError> {
+    let mut taken = take_all(sources, spec, scratch, meter)?;
+    refuse_problems(sources, spec, &taken.tally)?;
+    taken.entries.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+    documents::write(&out.documents, &taken.entries, sources, &taken.spools)?;
+    taken.logs.sort_unstable_by_key(|(source, _)| *source);
+    dropped::write(&out.dropped, taken.logs.into_iter().map(|(_, frame)| frame))?;
+    let account = account(sources, spec, taken.tally, taken.entries.len(), &taken.filter_seen);
+    write_json(&out.account, &account)?;
+    Ok(account)
+}
+
+pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), DataError> {
+    let failed = || DataError::io("write", path);
+    let json = serde_json::to_vec_pretty(value).map_err(|e| failed()(std::io::Error::other(e)))?;
+    std::fs::write(path, json).map_err(failed())
 }
 
 /// Everything read, in no particular order.
@@ -66,12 +101,13 @@ struct Taken {
     spools: Vec<SpoolReader>,
     tally: Tally,
     filter_seen: Vec<bool>,
+    logs: Vec<(u32, Vec<u8>)>,
 }
 
-/// One worker a thread, each with one scratch file, taking the next source until none is left.
+/// One worker a thread, each with one spool, taking the next source until none is left.
 fn take_all(
     sources: &[&Source],
-    spec: &SamplesSpec,
+    spec: &ReadSpec,
     scratch: &Path,
     meter: &Meter,
 ) -> Result<Taken, DataError> {
@@ -91,12 +127,14 @@ fn take_all(
         spools: Vec::new(),
         tally: Tally::default(),
         filter_seen: vec![false; spec.filters.len()],
+        logs: Vec::new(),
     };
     for intake in results.into_iter().flatten() {
         let intake = intake?;
         taken.entries.extend(intake.entries);
         taken.spools.push(intake.spool.finish()?);
         taken.tally.add(intake.tally);
+        taken.logs.extend(intake.logs);
         for (seen, also) in taken.filter_seen.iter_mut().zip(intake.filter_seen) {
             *seen |= also;
         }
@@ -107,17 +145,18 @@ fn take_all(
 fn take_some<'a>(
     worker: u32,
     next: &AtomicUsize,
-    sources: &[&Source],
-    spec: &'a SamplesSpec,
+    sources: &[&'a Source],
+    spec: &'a ReadSpec,
     scratch: &Path,
     meter: &Meter,
 ) -> Result<Intake<'a>, DataError> {
-    let mut intake = Intake::new(spec, Spool::create(scratch)?, worker);
+    let mut intake = Intake::new(spec, Spool::new(scratch), worker);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(source) = sources.get(index) else { return Ok(intake) };
-        intake.source = index as u32;
+        intake.begin(index as u32, source);
         take_source(source, &mut intake, meter)?;
+        intake.end()?;
     }
 }
 
@@ -126,10 +165,7 @@ fn take_some<'a>(
 fn take_source(source: &Source, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
     let before = match stamp(&source.path) {
         Ok(before) => before,
-        Err(e) => {
-            intake.unreadable(None, format!("cannot open: {e}"));
-            return Ok(());
-        }
+        Err(e) => return intake.unreadable(None, format!("cannot open: {e}")),
     };
     read::read(source, intake, meter)?;
     match stamp(&source.path) {
@@ -143,91 +179,42 @@ fn stamp(path: &PathBuf) -> std::io::Result<(u64, SystemTime)> {
     Ok((metadata.len(), metadata.modified()?))
 }
 
-fn check_taken(sources: &[&Source], spec: &SamplesSpec, taken: &Taken) -> Result<(), DataError> {
-    let tally = &taken.tally;
-    if tally.problems > 0 && spec.on_error == OnError::Fail {
-        let mut first: Vec<Problem> = tally
-            .first_problems
-            .iter()
-            .map(|p| Problem {
-                path: sources[p.source as usize].path.clone(),
-                row: p.row,
-                message: p.message.clone(),
-            })
-            .collect();
-        first.sort();
-        return Err(DataError::Problems { total: tally.problems, first });
+fn refuse_problems(sources: &[&Source], spec: &ReadSpec, tally: &Tally) -> Result<(), DataError> {
+    if tally.problems == 0 || spec.on_error == OnError::Skip {
+        return Ok(());
     }
-    let unseen = taken.filter_seen.iter().position(|seen| !seen);
-    if let (Some(column), true) = (unseen.and_then(|i| spec.filters.keys().nth(i)), tally.rows > 0)
-    {
-        return Err(DataError::FilterColumn { column: column.clone(), rows: tally.rows });
-    }
-    if taken.entries.is_empty() {
-        return Err(DataError::Empty {
-            rows: tally.rows,
-            dropped: tally.dropped.describe(tally.problems),
-        });
-    }
-    Ok(())
-}
-
-/// Samples and characters written.
-struct Written {
-    samples: u64,
-    chars: u64,
-}
-
-fn write(
-    path: &Path,
-    entries: &[Entry],
-    sources: &[&Source],
-    spec: &SamplesSpec,
-    spools: &[SpoolReader],
-) -> Result<Written, DataError> {
-    let mut writer = SamplesWriter::create(path)?;
-    let mut written = Written { samples: 0, chars: 0 };
-    for entry in entries {
-        let kept = spools[entry.spool as usize].read(entry)?;
-        let digest = &sources[entry.source as usize].digest;
-        for (at, text) in cut::blocks(spec, &kept) {
-            writer.push(text, digest, entry.row, entry.start + at)?;
-            written.samples += 1;
-            written.chars += text.chars().count() as u64;
-        }
-    }
-    writer.finish()?;
-    Ok(written)
-}
-
-fn stats(
-    sources: &[&Source],
-    tally: &Tally,
-    split: &Split,
-    train: Written,
-    held_out: Written,
-) -> SamplesStats {
-    let mut dropped = tally.dropped.clone();
-    dropped.duplicates = split.duplicates_dropped;
-    dropped.max_documents = split.beyond_max;
-    let example = |p: &super::intake::RowProblem| SourceProblem {
-        source: sources[p.source as usize].digest.clone(),
+    let problem = |p: &RowProblem| Problem {
+        path: sources[p.source as usize].path.clone(),
         row: p.row,
         message: p.message.clone(),
     };
-    SamplesStats {
+    let mut first: Vec<Problem> = tally.first_problems.iter().map(problem).collect();
+    first.sort();
+    Err(DataError::Problems { total: tally.problems, first })
+}
+
+fn account(
+    sources: &[&Source],
+    spec: &ReadSpec,
+    tally: Tally,
+    documents: usize,
+    filter_seen: &[bool],
+) -> Account {
+    let example = |p: RowProblem| SourceProblem {
+        source: sources[p.source as usize].digest.clone(),
+        row: p.row,
+        message: p.message,
+    };
+    let unseen = spec.filters.keys().zip(filter_seen).filter(|(_, seen)| !**seen);
+    Account {
         sources: sources.len() as u64,
         rows: tally.rows,
         problems: tally.problems,
-        problem_examples: tally.first_problems.iter().map(example).collect(),
-        dropped,
-        duplicates: split.duplicates,
+        problem_examples: tally.first_problems.into_iter().map(example).collect(),
+        dropped: tally.dropped,
+        documents: documents as u64,
         chars_read: tally.chars,
-        documents_train: split.train.len() as u64,
-        documents_held_out: split.held_out.len() as u64,
-        samples_train: train.samples,
-        samples_held_out: held_out.samples,
-        chars_train: train.chars,
-        chars_held_out: held_out.chars,
+        lengths: tally.lengths,
+        columns_unseen: unseen.map(|(column, _)| column.clone()).collect(),
     }
 }

@@ -4,14 +4,23 @@
 //! without them, so nothing held out in one run can train another.
 
 mod cut;
+mod documents;
+pub mod dropped;
 mod extract;
 mod intake;
+mod near;
+mod ngrams;
 mod read;
+mod select;
 mod spec;
-mod split;
 mod spool;
 mod stats;
+mod words;
 
-pub use extract::extract;
-pub use spec::{Block, Format, HeldOut, OnError, SampleFiles, SamplesSpec, Source};
-pub use stats::{Dropped, SamplesStats, SourceProblem};
+pub use extract::{extract, read_documents};
+pub use select::{Selection, select};
+pub use spec::{
+    Block, Compare, DocumentFiles, Format, HeldOut, Keep, OnError, ReadSpec, SampleFiles,
+    SamplesSpec, SelectSpec, Source,
+};
+pub use stats::{Account, Dropped, Lengths, SamplesStats, SourceProblem};

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use mixmake_data::corpus::{
-    Block, Format, HeldOut, OnError, SampleFiles, SamplesSpec, SamplesStats, Source, extract,
+    Block, Compare, Format, HeldOut, OnError, SampleFiles, SamplesSpec, SamplesStats, Source,
+    extract,
 };
 use mixmake_data::samples::SamplesReader;
 use mixmake_data::{DataError, Progress};
@@ -54,6 +55,8 @@ impl Corpus {
             train: self.path("train.arrow"),
             held_out: self.path("held-out.arrow"),
             stats: self.path("stats.json"),
+            dropped: self.path("dropped"),
+            hashes: None,
         }
     }
 
@@ -120,12 +123,18 @@ pub fn texts(rows: &[Row]) -> Vec<&str> {
 pub fn everything() -> SamplesSpec {
     SamplesSpec {
         text: vec!["text".into()],
+        join: "\n".into(),
+        quotes: true,
         filters: Default::default(),
         min_chars: 0,
+        max_chars: None,
         block: Block::Whole,
         block_chars: 0,
         held_out: HeldOut::Documents(0),
         drop_duplicates: false,
+        duplicates_of: Compare::Document,
+        near_duplicates: None,
+        decontaminate: None,
         on_error: OnError::Fail,
         max_documents: None,
     }

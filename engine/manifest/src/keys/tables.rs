@@ -246,12 +246,13 @@ const DOMAIN: &[Key] = &[
     key(
         "format",
         Kind::Choice(&[
-            choice("jsonl", "JSON Lines, plain or compressed (gzip, zstd, xz)"),
+            choice("jsonl", "JSON Lines, plain or compressed (gzip, zstd, xz, bzip2)"),
             choice("parquet", "Parquet"),
             choice("arrow", "Arrow IPC"),
             choice("csv", "comma-separated values with a header line"),
             choice("tsv", "tab-separated values with a header line"),
             choice("plain", "one document a file"),
+            choice("tar", "an archive, one document a file in it"),
         ]),
         Absent,
         "The format of the files; by their names where absent.",
@@ -260,19 +261,37 @@ const DOMAIN: &[Key] = &[
         "text",
         Kind::Texts,
         Value("\"text\""),
-        "The column or columns that hold the text, dotted for nested ones; several are joined by a blank line.",
+        "The column or columns that hold the text, dotted for nested ones.",
+    ),
+    key(
+        "join",
+        Kind::Separator,
+        Value("\"\\n\""),
+        "What joins several text columns, and the parts of list-typed text.",
+    ),
+    key(
+        "quotes",
+        Kind::Flag,
+        Value("true"),
+        "Whether double quotes enclose fields of CSV and TSV; `false` for files that do not quote.",
     ),
     key(
         "where",
         Kind::Filters,
         Value("{}"),
-        "Rows to keep: columns and the text that each must equal.",
+        "Rows to keep: columns and the text that each must equal; dots also reach into metadata stored as text.",
     ),
     key(
         "min-chars",
         count("characters", 0),
         Value("1000"),
         "Documents with fewer characters (Unicode scalar values) are dropped.",
+    ),
+    key(
+        "max-chars",
+        count("characters", 1),
+        Absent,
+        "Documents with more characters are dropped; none where absent.",
     ),
     key(
         "block",
@@ -294,10 +313,36 @@ const DOMAIN: &[Key] = &[
     ),
     key(
         "duplicates",
-        Kind::Choice(&[choice("keep", "kept"), choice("drop", "all but one dropped")]),
+        Kind::Choice(&[
+            choice("keep", "kept"),
+            choice("drop", "all but one within the domain dropped"),
+            choice("drop-across", "as `drop`, and those of a domain above dropped too"),
+        ]),
         Value("\"keep\""),
-        "Documents that occur more than once within the domain.",
+        "Documents that occur more than once.",
     ),
+    key(
+        "duplicates-of",
+        Kind::Choice(&[
+            choice("document", "the whole text"),
+            choice("block", "the text of a sample, within the domain"),
+        ]),
+        Value("\"document\""),
+        "What duplicates have in common.",
+    ),
+    key(
+        "near-duplicates",
+        Kind::Share,
+        Absent,
+        "Drops documents whose kept text resembles an earlier one's so much (Jaccard of runs of five words); none where absent.",
+    ),
+    key(
+        "decontaminate",
+        Kind::Texts,
+        Value("[]"),
+        "Globs of evaluation texts: documents whose kept text shares a run of words with one are dropped.",
+    ),
+    key("decontaminate-words", whole(1, 1000), Value("13"), "Words of such a run."),
     key(
         "on-error",
         Kind::Choice(&[choice("fail", "stops"), choice("skip", "is counted, located and skipped")]),

@@ -19,6 +19,8 @@ pub(super) struct DomainFiles {
     pub unmatched: Vec<PathBuf>,
     /// Outputs of steps.
     pub made: Vec<StepOutput>,
+    /// Evaluation texts to keep clear of.
+    pub evaluation: Vec<PathBuf>,
 }
 
 /// Files of every domain, in the manifest's order, or every error in the globs.
@@ -41,7 +43,9 @@ fn find_one(
     walks: &mut Walks,
 ) -> Result<DomainFiles, Box<Diagnostic>> {
     let excluded = excluder(manifest, domain)?;
-    let mut files = DomainFiles { found: Vec::new(), unmatched: Vec::new(), made: Vec::new() };
+    let evaluation = evaluation(manifest, domain, walks)?;
+    let mut files =
+        DomainFiles { found: Vec::new(), unmatched: Vec::new(), made: Vec::new(), evaluation };
     for (index, pattern) in domain.files.iter().enumerate() {
         if let Some(made) = manifest.step_outputs(pattern) {
             let name = |made: &StepOutput| manifest.folder().join(manifest.output_name(*made));
@@ -69,6 +73,33 @@ fn find_one(
         Some(odd) => Err(not_text(manifest, domain, odd)),
         None => Ok(files),
     }
+}
+
+/// The files of `decontaminate`; one that matches nothing would compare with nothing, so it is an error.
+fn evaluation(
+    manifest: &Manifest,
+    domain: &Domain,
+    walks: &mut Walks,
+) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let mut found = Vec::new();
+    for (index, pattern) in domain.decontaminate.iter().enumerate() {
+        let fields = [format!("domain.{}", domain.name), "corpus".to_owned()].map(|table| {
+            [format!("{table}.decontaminate.{index}"), format!("{table}.decontaminate")]
+        });
+        let at = |message| at(manifest, fields.as_flattened(), message);
+        let matched = walks
+            .expand(&manifest.folder().join(pattern))
+            .map_err(|problem| at(format!("`{pattern}` is not a glob: {problem}")))?;
+        if matched.is_empty() {
+            let message =
+                format!("domain `{}`: no evaluation text matches `{pattern}`", domain.name);
+            return Err(Box::new(at(message).help("put the files there, or correct the path")));
+        }
+        found.extend(matched);
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 fn at(manifest: &Manifest, fields: &[String], message: String) -> Box<Diagnostic> {

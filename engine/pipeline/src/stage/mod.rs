@@ -6,7 +6,9 @@
 pub mod autoscale;
 pub mod capacity;
 pub mod ddo;
+pub mod documents;
 mod files;
+mod groups;
 pub mod mixture;
 mod models;
 pub mod report;
@@ -50,7 +52,8 @@ pub struct Staged {
     pub graph: Graph,
     /// By step, in the manifest's order.
     pub steps: Vec<ActionId>,
-    /// By domain, in the manifest's order.
+    /// By domain, in the manifest's order; one a group of files.
+    pub documents: Vec<Vec<ActionId>>,
     pub samples: Vec<ActionId>,
     pub shards: Vec<ActionId>,
     /// Trainings of `[train]`, by name, with their mixtures.
@@ -118,6 +121,7 @@ impl<'m> Stager<'m> {
         let staged = Staged {
             graph: Graph::default(),
             steps: Vec::new(),
+            documents: Vec::new(),
             samples: Vec::new(),
             shards: Vec::new(),
             trains: BTreeMap::new(),
@@ -137,7 +141,9 @@ impl<'m> Stager<'m> {
         step::add(self, &mut walks)?;
         let files = files::find(self.manifest, &mut walks)?;
         for (domain, files) in files.iter().enumerate() {
-            let action = samples::add(self, domain, files)?;
+            let parts = documents::add(self, domain, files)?;
+            let action = samples::add(self, domain, &parts, files)?;
+            self.staged.documents.push(parts);
             self.staged.samples.push(action);
         }
         self.tokenizer = tokenizer::add(self)?;

@@ -229,6 +229,8 @@ impl<'j> Gather<'j> {
                 train_samples: stats.samples_train,
                 held_out_samples: stats.samples_held_out,
                 chars: stats.chars_train + stats.chars_held_out,
+                duplicates: stats.duplicates,
+                lengths: stats.lengths.0,
             }
         };
         Ok(self.params.domains.iter().map(domain).collect())
@@ -409,15 +411,12 @@ fn noise_in_words(fit: &DdoFit) -> Option<String> {
 }
 
 fn dropped(stats: &SamplesStats) -> Vec<(String, u64)> {
-    let mut dropped: Vec<_> = stats
-        .dropped
-        .filters
-        .iter()
-        .map(|(column, count)| (format!("where {column}"), *count))
-        .collect();
-    dropped.push(("min-chars".into(), stats.dropped.min_chars));
-    dropped.push(("duplicates".into(), stats.dropped.duplicates));
-    dropped.push(("max-documents".into(), stats.dropped.max_documents));
+    let filters = stats.dropped.filters.len();
+    let rules = stats.dropped.rules().into_iter().enumerate();
+    let named = rules.map(|(place, (rule, count))| {
+        (if place < filters { format!("where {rule}") } else { rule }, count)
+    });
+    let mut dropped: Vec<_> = named.collect();
     dropped.push(("malformed".into(), stats.problems));
     dropped.retain(|(_, count)| *count > 0);
     dropped

@@ -1,4 +1,4 @@
-//! `samples/DOMAIN`: text files to samples, held-out and training apart.
+//! `samples/DOMAIN`: the documents of all its files to samples, held-out and training apart.
 
 use std::collections::BTreeMap;
 
@@ -6,48 +6,62 @@ use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_data::Work;
-use mixmake_data::corpus::{self, Block, HeldOut, OnError, SampleFiles, SamplesSpec};
-use mixmake_manifest::schema::{self, Domain};
-use serde_json::Value;
+use mixmake_data::corpus::{
+    self, Block, Compare, HeldOut, OnError, SampleFiles, SamplesSpec, SelectSpec, Selection,
+};
+use mixmake_manifest::schema::{self, Domain, Duplicates};
+use serde_json::Map;
 
+use super::documents::{self, dropped_facts, guessed, sources};
 use super::files::DomainFiles;
-use super::{Reader, StageError, Stager, attributes};
+use super::{Reader, StageError, Stager};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "samples", version: 1 };
+pub const KIND: Kind = Kind { name: "samples", version: 2 };
 pub const TRAIN: &str = "train.arrow";
 pub const HELD_OUT: &str = "held-out.arrow";
 pub const STATS: &str = "stats.json";
+pub const DROPPED: &str = "dropped.tsv.zst";
+/// What later domains compare with; made only where one does.
+pub const HASHES: &str = "documents.hashes";
 
 pub(super) fn add(
     stager: &mut Stager<'_>,
     index: usize,
+    parts: &[ActionId],
     files: &DomainFiles,
 ) -> Result<ActionId, StageError> {
     let domain = &stager.manifest.domains[index];
-    let mut inputs = Vec::with_capacity(files.found.len());
-    for path in files.found.iter().chain(&files.unmatched) {
-        let file = stager.staged.graph.file(path);
-        stager.staged.readers.insert(file, Reader::Domain(index));
-        inputs.push(source(domain, path, Source::File(file)));
+    let output = |role, action: ActionId, output: &'static str| Input {
+        role,
+        source: Source::output(action, output),
+        attributes: Map::new(),
+    };
+    let mut inputs = Vec::with_capacity(2 * parts.len());
+    for &part in parts {
+        inputs.push(output("documents", part, documents::DOCUMENTS));
+        inputs.push(output("account", part, documents::ACCOUNT));
     }
-    for path in &files.unmatched {
-        let file = stager.staged.graph.file(path);
-        stager.staged.unmatched.insert(file);
+    if domain.duplicates == Duplicates::DropAcross {
+        inputs.extend(stager.staged.samples.iter().map(|&other| output("earlier", other, HASHES)));
     }
-    for made in &files.made {
-        let step = &stager.manifest.steps[made.step];
-        let output = step.outputs[made.output].clone();
-        let action = stager.staged.steps[made.step];
-        inputs.push(source(domain, output.clone().as_ref(), Source::output(action, output)));
+    for path in &files.evaluation {
+        let file = stager.staged.graph.file(path);
+        stager.staged.readers.entry(file).or_insert(Reader::Domain(index));
+        inputs.push(documents::input("evaluation", Source::File(file), guessed(path)));
     }
     let origins = origins(stager, domain);
+    let mut outputs = [TRAIN, HELD_OUT, STATS, DROPPED].map(OutputSpec::new).to_vec();
+    let later = &stager.manifest.domains[index + 1..];
+    if later.iter().any(|domain| domain.duplicates == Duplicates::DropAcross) {
+        outputs.push(OutputSpec::new(HASHES));
+    }
     stager.add(Action {
         target: format!("samples/{}", domain.name),
         kind: KIND,
-        params: mixmake_core::action::params(&spec(domain))?,
+        params: mixmake_core::action::params(&spec(domain).selection())?,
         inputs,
-        outputs: vec![OutputSpec::new(TRAIN), OutputSpec::new(HELD_OUT), OutputSpec::new(STATS)],
+        outputs,
         cost: Cost::Heavy,
         threads: usize::MAX,
         pool: None,
@@ -55,46 +69,32 @@ pub(super) fn add(
     })
 }
 
-fn source(domain: &Domain, path: &std::path::Path, source: Source) -> Input {
-    let format = serde_json::to_value(format_of(domain, path)).unwrap_or(Value::Null);
-    Input { role: "source", source, attributes: attributes([("format", format)]) }
-}
-
 fn origins(stager: &Stager<'_>, domain: &Domain) -> BTreeMap<String, String> {
     let both =
         |field: &str| vec![format!("domain.{}.{field}", domain.name), format!("corpus.{field}")];
     stager.origins(&[
         ("min-chars", both("min-chars")),
-        ("block", both("block")),
-        ("block-chars", both("block-chars")),
+        ("every", both("block-chars")),
         ("held-out", both("held-out")),
+        ("held-out.documents", both("held-out")),
+        ("held-out.fraction", both("held-out")),
         ("drop-duplicates", both("duplicates")),
-        ("on-error", both("on-error")),
+        ("duplicates-of", both("duplicates-of")),
+        ("near-duplicates", both("near-duplicates")),
+        ("decontaminate", both("decontaminate-words")),
         ("max-documents", both("max-documents")),
-        ("text", both("text")),
-        ("filters", both("where")),
-        ("format", both("format")),
     ])
 }
 
-/// The format a file is read in: the manifest's, else by its name, else as one plain document.
-fn format_of(domain: &Domain, path: &std::path::Path) -> corpus::Format {
-    match domain.format {
-        Some(schema::Format::JsonLines) => corpus::Format::JsonLines,
-        Some(schema::Format::Parquet) => corpus::Format::Parquet,
-        Some(schema::Format::Arrow) => corpus::Format::Arrow,
-        Some(schema::Format::Csv) => corpus::Format::Csv,
-        Some(schema::Format::Tsv) => corpus::Format::Tsv,
-        Some(schema::Format::Plain) => corpus::Format::Plain,
-        None => corpus::Format::guess(path).unwrap_or(corpus::Format::Plain),
-    }
-}
-
-fn spec(domain: &Domain) -> SamplesSpec {
+/// All rules of a domain, in the data crate's words.
+pub(super) fn spec(domain: &Domain) -> SamplesSpec {
     SamplesSpec {
         text: domain.text.clone(),
+        join: domain.join.clone(),
+        quotes: domain.quotes,
         filters: domain.filters.clone(),
         min_chars: domain.min_chars,
+        max_chars: domain.max_chars,
         block: match domain.block {
             schema::Block::First => Block::First,
             schema::Block::Random => Block::Random,
@@ -106,7 +106,13 @@ fn spec(domain: &Domain) -> SamplesSpec {
             schema::HeldOut::Documents(count) => HeldOut::Documents(count),
             schema::HeldOut::Fraction(fraction) => HeldOut::Fraction(fraction),
         },
-        drop_duplicates: domain.drop_duplicates,
+        drop_duplicates: domain.duplicates != Duplicates::Keep,
+        duplicates_of: match domain.duplicates_of_blocks {
+            true => Compare::Block,
+            false => Compare::Document,
+        },
+        near_duplicates: domain.near_duplicates,
+        decontaminate: (!domain.decontaminate.is_empty()).then_some(domain.decontaminate_words),
         on_error: match domain.on_error {
             schema::OnError::Fail => OnError::Fail,
             schema::OnError::Skip => OnError::Skip,
@@ -115,42 +121,42 @@ fn spec(domain: &Domain) -> SamplesSpec {
     }
 }
 
-/// Reads the sources and writes both splits.
+/// Chooses among the documents and writes both splits.
 pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
-    let spec: SamplesSpec = job.params()?;
-    let sources = sources(job)?;
+    let spec: SelectSpec = job.params()?;
+    let paths = |role: &str| job.inputs(role).map(|input| input.path.clone()).collect();
+    let selection = Selection {
+        documents: paths("documents"),
+        accounts: paths("account"),
+        earlier: paths("earlier"),
+        evaluation: sources(job, "evaluation")?,
+    };
     let out = SampleFiles {
         train: job.output(TRAIN),
         held_out: job.output(HELD_OUT),
         stats: job.output(STATS),
+        dropped: job.output(DROPPED),
+        hashes: job.makes(HASHES).then(|| job.output(HASHES)),
     };
     let mut observe = |step| progress(data_progress(step));
-    let stats =
-        corpus::extract(&sources, &spec, &out, &job.scratch, &mut observe).map_err(data_failure)?;
-    Ok(Facts::from([
+    let stats = corpus::select(&selection, &spec, &out, &mut observe).map_err(data_failure)?;
+    let mut facts = Facts::from([
         ("documents".into(), stats.rows.to_string()),
         ("malformed rows".into(), stats.problems.to_string()),
+        ("duplicates".into(), stats.duplicates.to_string()),
         ("training samples".into(), stats.samples_train.to_string()),
         ("held-out samples".into(), stats.samples_held_out.to_string()),
-    ]))
-}
-
-fn sources(job: &Job) -> Result<Vec<corpus::Source>, Failure> {
-    job.inputs("source")
-        .map(|input| {
-            let format = input.attributes.get("format").cloned().unwrap_or(Value::Null);
-            let format = serde_json::from_value(format).map_err(|error| {
-                Failure::new(format!("format of `{}`: {error}", input.path.display()))
-            })?;
-            Ok(corpus::Source { path: input.path.clone(), digest: input.digest.to_hex(), format })
-        })
-        .collect()
+        ("characters".into(), (stats.chars_train + stats.chars_held_out).to_string()),
+    ]);
+    facts.extend(dropped_facts(&stats.dropped));
+    Ok(facts)
 }
 
 /// A data step's progress, in the engine's words.
 pub(super) fn data_progress(step: mixmake_data::Progress) -> Progress {
     let unit = match step.work {
         Work::Bytes => "bytes",
+        Work::Documents => "documents",
         Work::Samples => "samples",
     };
     Progress { done: step.done, total: step.total, unit: unit.into(), note: String::new() }

@@ -9,6 +9,7 @@ mod curves;
 mod evidence;
 mod fits;
 mod intervals;
+pub(crate) mod lengths;
 mod page;
 mod scale;
 mod sections;

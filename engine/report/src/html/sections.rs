@@ -12,7 +12,7 @@ use crate::verdict::{self, Standing, Verdict};
 
 use super::page::Page;
 use super::style::{domain_legend, line_legend, line_styles, swatch};
-use super::{change, curves, fits, weights};
+use super::{change, curves, fits, lengths, weights};
 
 /// What came out, in sentences and in at most four numbers.
 pub(crate) fn verdict(page: &mut Page, study: &Study) {
@@ -276,6 +276,23 @@ pub(crate) fn corpus(page: &mut Page, study: &Study) {
     page.raw(
         "<p class=\"note\">Characters per token over train and held-out tokens together.</p>\n",
     );
+    document_lengths(page, study);
+}
+
+/// A histogram a domain, where lengths are known.
+fn document_lengths(page: &mut Page, study: &Study) {
+    let Some(buckets) = lengths::buckets(&study.domains) else { return };
+    let mut panels = String::new();
+    for (place, domain) in study.domains.iter().enumerate() {
+        let panel = lengths::panel(place, domain, &buckets, &page.drawing());
+        panels += &named(place, &domain.name, "", &panel);
+    }
+    page.figure(
+        "Lengths of the documents read, before any rule on length: share of a domain’s documents in \
+         percent, against characters by powers of two. All panels share their horizontal axis.",
+        &format!("<div class=\"multiples\">\n{panels}</div>\n"),
+    );
+    page.data(&figure_tables::document_lengths(study, &buckets));
 }
 
 /// The words of this page.

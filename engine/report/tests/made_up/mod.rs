@@ -91,6 +91,10 @@ fn domain(index: usize, name: &str, trains: bool) -> Domain {
         train_samples: if trains { 3_100 * size } else { 0 },
         held_out_samples: 200,
         chars: if trains { 3_190_000 } else { 180_000 } * size,
+        duplicates: 23 * size,
+        lengths: (0..18)
+            .map(|bucket: u64| size * bucket.pow(3).min((18 - bucket).pow(4)))
+            .collect(),
     }
 }
 

@@ -12,7 +12,7 @@ const BUFFER: usize = 1 << 17;
 /// `--long=31`, the most that zstd can ask for.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
-/// Opens a file for reading as text: gzip (many members), zstd (many frames), xz (many streams) or as it is.
+/// Opens a file for reading as text: gzip (many members), zstd (many frames), xz and bzip2 (many streams) or as it is.
 pub(crate) fn open<'a>(path: &Path, meter: &'a Meter) -> io::Result<Box<dyn BufRead + 'a>> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
@@ -35,6 +35,10 @@ pub(crate) fn open<'a>(path: &Path, meter: &'a Meter) -> io::Result<Box<dyn BufR
             xz2::bufread::XzDecoder::new_multi_decoder(file),
         )));
     }
+    if is_bzip2(head) {
+        let decoder = bzip2::bufread::MultiBzDecoder::new(file);
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)));
+    }
     if is_zstd(head) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(file)?;
         decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -49,9 +53,16 @@ fn is_zstd(head: &[u8]) -> bool {
         || (head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18])
 }
 
+/// `BZh`, the block size, and the number that starts a block or ends an empty file.
+fn is_bzip2(head: &[u8]) -> bool {
+    const BLOCK: [u8; 6] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
+    const END: [u8; 6] = [0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
+    head.starts_with(b"BZh") && head.get(4..10).is_some_and(|magic| magic == BLOCK || magic == END)
+}
+
 fn has_compressed_name(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|extension| extension == "gz" || extension == "zst" || extension == "xz")
+        .is_some_and(|extension| ["gz", "zst", "xz", "bz2"].iter().any(|known| extension == *known))
 }
 
 /// Counts the stored bytes read.

@@ -6,10 +6,10 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray, make_arra
 use arrow::datatypes::{DataType, Fields, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::TEXT_SEPARATOR;
+use super::json_lines::{compared, literal_member};
 use crate::DataError;
 use crate::corpus::intake::Intake;
-use crate::corpus::spec::SamplesSpec;
+use crate::corpus::spec::ReadSpec;
 
 /// Where a column lies: field positions from the root down.
 type FieldPath = Vec<usize>;
@@ -18,14 +18,22 @@ type FieldPath = Vec<usize>;
 pub(crate) struct Columns {
     text: Vec<(String, FieldPath)>,
     /// One for each filter; `None` where the file has no such column.
-    filters: Vec<Option<FieldPath>>,
+    filters: Vec<Option<Found>>,
+}
+
+/// Where a filter's value is: a column, or a member of the object that a text column holds.
+struct Found {
+    path: FieldPath,
+    /// Names of the column and of the member.
+    member: Option<(String, String)>,
 }
 
 /// Root columns to read, in increasing order.
-pub(crate) fn roots(schema: &Schema, spec: &SamplesSpec) -> Vec<usize> {
-    let names = spec.text.iter().chain(spec.filters.keys());
-    let mut roots: Vec<usize> =
-        names.filter_map(|name| locate(schema.fields(), name)).map(|path| path[0]).collect();
+pub(crate) fn roots(schema: &Schema, spec: &ReadSpec) -> Vec<usize> {
+    let texts = spec.text.iter().filter_map(|name| locate(schema.fields(), name));
+    let filters = spec.filters.keys().filter_map(|name| filter_column(schema, name));
+    let paths = texts.chain(filters.map(|found| found.path));
+    let mut roots: Vec<usize> = paths.map(|path| path[0]).collect();
     roots.sort_unstable();
     roots.dedup();
     roots
@@ -33,11 +41,11 @@ pub(crate) fn roots(schema: &Schema, spec: &SamplesSpec) -> Vec<usize> {
 
 impl Columns {
     /// Finds the columns; a text column that is missing or holds no text makes the whole file malformed.
-    pub fn find(schema: &Schema, spec: &SamplesSpec) -> Result<Self, String> {
+    pub fn find(schema: &Schema, spec: &ReadSpec) -> Result<Self, String> {
         let text = spec.text.iter().map(|name| Ok((name.clone(), text_column(schema, name)?)));
         Ok(Self {
             text: text.collect::<Result<_, String>>()?,
-            filters: spec.filters.keys().map(|name| locate(schema.fields(), name)).collect(),
+            filters: spec.filters.keys().map(|name| filter_column(schema, name)).collect(),
         })
     }
 
@@ -51,22 +59,62 @@ impl Columns {
         let root = StructArray::from(batch.clone());
         let text: Vec<(&str, ArrayRef)> =
             self.text.iter().map(|(name, path)| (name.as_str(), column(&root, path))).collect();
-        let filters: Vec<Option<ArrayRef>> =
-            self.filters.iter().map(|path| path.as_ref().map(|path| column(&root, path))).collect();
+        let filters: Vec<Option<ArrayRef>> = self
+            .filters
+            .iter()
+            .map(|found| found.as_ref().map(|found| column(&root, &found.path)))
+            .collect();
         for i in 0..batch.num_rows() {
             let number = first_row + i as u64;
-            if !intake
-                .admits(|filter, _| filters[filter].as_ref().and_then(|array| scalar(array, i)))
-            {
-                continue;
+            match self.values(&filters, i) {
+                Ok(values) => {
+                    if !intake.admits(number, |filter, _| values[filter].as_deref())? {
+                        continue;
+                    }
+                }
+                Err(message) => {
+                    intake.unreadable(Some(number), message)?;
+                    continue;
+                }
             }
-            match row_text(&text, i) {
+            match row_text(&text, i, &intake.spec.join) {
                 Ok(text) => intake.text(number, &text)?,
-                Err(message) => intake.problem(Some(number), message),
+                Err(message) => intake.problem(Some(number), message)?,
             }
         }
         Ok(())
     }
+
+    /// What the filters compare of one row.
+    fn values(
+        &self,
+        arrays: &[Option<ArrayRef>],
+        row: usize,
+    ) -> Result<Vec<Option<String>>, String> {
+        let value = |(found, array): (&Option<Found>, &Option<ArrayRef>)| {
+            let (Some(found), Some(array)) = (found, array) else { return Ok(None) };
+            let Some((outer, inner)) = &found.member else { return Ok(scalar(array, row)) };
+            if array.is_null(row) {
+                return Ok(None);
+            }
+            let text =
+                text(array, row, "").map_err(|problem| format!("column `{outer}` {problem}"))?;
+            Ok(literal_member(outer, &text, inner)?.as_ref().and_then(compared))
+        };
+        self.filters.iter().zip(arrays).map(value).collect()
+    }
+}
+
+/// A column of the table, or else a member of an object that a column of text holds.
+fn filter_column(schema: &Schema, name: &str) -> Option<Found> {
+    if let Some(path) = locate(schema.fields(), name) {
+        return Some(Found { path, member: None });
+    }
+    name.match_indices('.').find_map(|(dot, _)| {
+        let (outer, inner) = (&name[..dot], &name[dot + 1..]);
+        let path = text_column(schema, outer).ok()?;
+        Some(Found { path, member: Some((outer.to_owned(), inner.to_owned())) })
+    })
 }
 
 fn text_column(schema: &Schema, name: &str) -> Result<FieldPath, String> {
@@ -127,18 +175,22 @@ fn holds_text(kind: &DataType) -> bool {
     }
 }
 
-fn row_text<'a>(columns: &'a [(&str, ArrayRef)], row: usize) -> Result<Cow<'a, str>, String> {
+fn row_text<'a>(
+    columns: &'a [(&str, ArrayRef)],
+    row: usize,
+    join: &str,
+) -> Result<Cow<'a, str>, String> {
     let mut parts = Vec::with_capacity(columns.len());
     for (name, array) in columns {
-        parts.push(text(array, row).map_err(|problem| format!("column `{name}` {problem}"))?);
+        parts.push(text(array, row, join).map_err(|problem| format!("column `{name}` {problem}"))?);
     }
     Ok(match parts.len() {
         1 => parts.remove(0),
-        _ => Cow::Owned(parts.join(TEXT_SEPARATOR)),
+        _ => Cow::Owned(parts.join(join)),
     })
 }
 
-fn text(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, String> {
+fn text<'a>(array: &'a dyn Array, row: usize, join: &str) -> Result<Cow<'a, str>, String> {
     if array.is_null(row) {
         return Err("is null where text is expected".into());
     }
@@ -148,8 +200,8 @@ fn text(array: &dyn Array, row: usize) -> Result<Cow<'_, str>, String> {
         DataType::Utf8View => Ok(Cow::Borrowed(array.as_string_view().value(row))),
         DataType::Binary => utf8(array.as_binary::<i32>().value(row)),
         DataType::LargeBinary => utf8(array.as_binary::<i64>().value(row)),
-        DataType::List(_) => list_text(&array.as_list::<i32>().value(row)),
-        DataType::LargeList(_) => list_text(&array.as_list::<i64>().value(row)),
+        DataType::List(_) => list_text(&array.as_list::<i32>().value(row), join),
+        DataType::LargeList(_) => list_text(&array.as_list::<i64>().value(row), join),
         other => Err(format!("is {other} where text is expected")),
     }
 }
@@ -160,11 +212,11 @@ fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     Ok(Cow::Borrowed(text))
 }
 
-fn list_text(items: &ArrayRef) -> Result<Cow<'static, str>, String> {
+fn list_text(items: &ArrayRef, join: &str) -> Result<Cow<'static, str>, String> {
     let items = plain(items.clone());
     let parts: Vec<Cow<str>> =
-        (0..items.len()).map(|i| text(&items, i)).collect::<Result<_, _>>()?;
-    Ok(Cow::Owned(parts.join(TEXT_SEPARATOR)))
+        (0..items.len()).map(|i| text(&items, i, join)).collect::<Result<_, _>>()?;
+    Ok(Cow::Owned(parts.join(join)))
 }
 
 /// A value as filters compare it; null compares with nothing.

@@ -1,13 +1,16 @@
 //! CSV and TSV with a header line. Rows are numbered by the line they start on, the header being line 1.
 //!
-//! A field in double quotes may hold separators, newlines and doubled quotes, in TSV too.
+//! A field in double quotes may hold separators, newlines and doubled quotes, in TSV too, unless `quotes` is false.
 
-use std::io::BufRead;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
-use super::{TEXT_SEPARATOR, bytes, describe_io};
+use super::json_lines::{compared, literal_member};
+use super::{ROW_BYTES_MAX, bytes, describe_io};
 use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
@@ -20,33 +23,53 @@ pub(crate) fn read(
 ) -> Result<(), DataError> {
     let file = match bytes::open(path, meter) {
         Ok(file) => file,
-        Err(e) => {
-            intake.unreadable(None, describe_io(&e));
-            return Ok(());
-        }
+        Err(e) => return intake.unreadable(None, describe_io(&e)),
     };
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
+    let budget = Cell::new(ROW_BYTES_MAX);
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(intake.spec.quotes)
+        .flexible(true)
+        .from_reader(Budgeted { file, budget: &budget });
     let columns = match columns(&mut reader, intake) {
         Ok(columns) => columns,
-        Err(message) => {
-            intake.unreadable(Some(1), message);
-            return Ok(());
-        }
+        Err(message) => return intake.unreadable(Some(1), message),
     };
     let mut record = ByteRecord::new();
     loop {
         let line = reader.position().line();
+        budget.set(ROW_BYTES_MAX);
         match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => {
                 let line = record.position().map_or(line, |position| position.line());
                 take(line, &record, &columns, intake)?;
             }
-            Err(e) => {
-                intake.unreadable(Some(line), describe(&e));
-                return Ok(());
+            Err(e) => return intake.unreadable(Some(line), describe(&e)),
+        }
+    }
+}
+
+/// Ends a record that never ends: without it one missing quote would take the rest of the file into memory.
+struct Budgeted<'a> {
+    file: Box<dyn BufRead + 'a>,
+    /// Bytes that the record being read may still take.
+    budget: &'a Cell<usize>,
+}
+
+impl Read for Budgeted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        match self.budget.get().checked_sub(read) {
+            Some(left) => self.budget.set(left),
+            None => {
+                return Err(std::io::Error::other(format!(
+                    "the record is longer than {ROW_BYTES_MAX} bytes; a quote may be missing \
+                     (`quotes = false` takes them as text)"
+                )));
             }
         }
+        Ok(read)
     }
 }
 
@@ -54,15 +77,24 @@ pub(crate) fn read(
 struct Columns {
     fields: usize,
     text: Vec<usize>,
-    /// One for each filter; `None` where the file has no such column.
-    filters: Vec<Option<usize>>,
+    filters: Vec<Option<Found>>,
 }
 
-fn columns(reader: &mut Reader<Box<dyn BufRead + '_>>, intake: &Intake) -> Result<Columns, String> {
+/// Where a filter's value is: a field, or a member of the object that a field holds as text.
+struct Found {
+    field: usize,
+    /// Names of the column and of the member.
+    member: Option<(String, String)>,
+}
+
+fn columns(reader: &mut Reader<Budgeted>, intake: &Intake) -> Result<Columns, String> {
     let header = reader.byte_headers().map_err(|e| describe(&e))?;
     if header.is_empty() {
         return Err("there is no header line".into());
     }
+    // A byte-order mark is no part of the first name.
+    let name = |column: &[u8]| column.strip_prefix(b"\xef\xbb\xbf").unwrap_or(column).to_vec();
+    let header: Vec<Vec<u8>> = header.iter().map(name).collect();
     let find = |name: &str| header.iter().position(|column| column == name.as_bytes());
     let missing = |name: &String| {
         let names: Vec<String> =
@@ -75,10 +107,19 @@ fn columns(reader: &mut Reader<Box<dyn BufRead + '_>>, intake: &Intake) -> Resul
         .iter()
         .map(|name| find(name).ok_or_else(|| missing(name)))
         .collect::<Result<_, _>>();
+    let filter = |column: &String| {
+        let whole = find(column).map(|field| Found { field, member: None });
+        whole.or_else(|| {
+            column.match_indices('.').find_map(|(dot, _)| {
+                let member = Some((column[..dot].to_owned(), column[dot + 1..].to_owned()));
+                Some(Found { field: find(&column[..dot])?, member })
+            })
+        })
+    };
     Ok(Columns {
         fields: header.len(),
         text: text?,
-        filters: intake.spec.filters.keys().map(|name| find(name)).collect(),
+        filters: intake.spec.filters.keys().map(filter).collect(),
     })
 }
 
@@ -89,15 +130,19 @@ fn take(
     intake: &mut Intake,
 ) -> Result<(), DataError> {
     if record.len() != columns.fields {
-        intake.unreadable(
-            Some(line),
-            format!("{} fields where the header has {}", record.len(), columns.fields),
-        );
-        return Ok(());
+        let message = format!("{} fields where the header has {}", record.len(), columns.fields);
+        return intake.unreadable(Some(line), message);
     }
-    if !intake
-        .admits(|i, _| columns.filters[i].map(|field| String::from_utf8_lossy(&record[field])))
-    {
+    let values: Result<Vec<_>, String> = columns
+        .filters
+        .iter()
+        .map(|found| found.as_ref().map_or(Ok(None), |found| value(record, found)))
+        .collect();
+    let values = match values {
+        Ok(values) => values,
+        Err(message) => return intake.unreadable(Some(line), message),
+    };
+    if !intake.admits(line, |filter, _| values[filter].as_deref())? {
         return Ok(());
     }
     let parts: Result<Vec<&str>, String> = columns
@@ -110,12 +155,19 @@ fn take(
         })
         .collect();
     match parts {
-        Ok(parts) => intake.text(line, &parts.join(TEXT_SEPARATOR)),
-        Err(message) => {
-            intake.problem(Some(line), message);
-            Ok(())
-        }
+        Ok(parts) => intake.text(line, &parts.join(&intake.spec.join)),
+        Err(message) => intake.problem(Some(line), message),
     }
+}
+
+fn value<'a>(record: &'a ByteRecord, found: &Found) -> Result<Option<Cow<'a, str>>, String> {
+    let text = String::from_utf8_lossy(&record[found.field]);
+    let Some((outer, inner)) = &found.member else { return Ok(Some(text)) };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let member = literal_member(outer, &text, inner)?;
+    Ok(member.as_ref().and_then(compared).map(Cow::Owned))
 }
 
 fn describe(error: &csv::Error) -> String {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::json_scan::{Wanted, scan};
 use super::lines::{Line, Lines};
-use super::{ROW_BYTES_MAX, TEXT_SEPARATOR, bytes, describe_io};
+use super::{ROW_BYTES_MAX, bytes, describe_io, literal};
 use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
@@ -17,10 +17,7 @@ use crate::progress::Meter;
 pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
     let file = match bytes::open(path, meter) {
         Ok(file) => file,
-        Err(e) => {
-            intake.unreadable(None, describe_io(&e));
-            return Ok(());
-        }
+        Err(e) => return intake.unreadable(None, describe_io(&e)),
     };
     let spec = intake.spec;
     let wanted = Wanted::new(&spec.text, spec.filters.keys());
@@ -31,15 +28,10 @@ pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<()
             Ok(Line::End) => break,
             Ok(Line::Whole(line)) => reading.take_line(number, line, intake)?,
             Ok(Line::TooLong) => {
-                intake.unreadable(
-                    Some(number),
-                    format!("the line is longer than {ROW_BYTES_MAX} bytes"),
-                );
+                let message = format!("the line is longer than {ROW_BYTES_MAX} bytes");
+                intake.unreadable(Some(number), message)?;
             }
-            Err(e) => {
-                intake.unreadable(Some(number), describe_io(&e));
-                break;
-            }
+            Err(e) => return intake.unreadable(Some(number), describe_io(&e)),
         }
     }
     Ok(())
@@ -60,10 +52,24 @@ impl Reading<'_> {
     ) -> Result<(), DataError> {
         let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, &mut self.text));
         let Some(object) = scanned else { return take_line(number, line, intake) };
-        if intake.admits(|_, column| lookup(&object, column).and_then(scalar)) {
-            intake.text(number, &self.text)?;
+        match admits(number, &object, intake)? {
+            true => intake.text(number, &self.text),
+            false => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// Whether the filters take a row. Metadata that cannot be understood makes it malformed.
+fn admits(
+    number: u64,
+    object: &Map<String, Value>,
+    intake: &mut Intake,
+) -> Result<bool, DataError> {
+    let columns = intake.spec.filters.keys();
+    let values: Result<Vec<_>, String> = columns.map(|column| scalar(object, column)).collect();
+    match values {
+        Ok(values) => intake.admits(number, |filter, _| values[filter].as_deref()),
+        Err(message) => intake.unreadable(Some(number), message).map(|()| false),
     }
 }
 
@@ -74,20 +80,14 @@ fn take_line(number: u64, line: &[u8], intake: &mut Intake) -> Result<(), DataEr
     }
     let object = match parse(line) {
         Ok(object) => object,
-        Err(message) => {
-            intake.unreadable(Some(number), message);
-            return Ok(());
-        }
+        Err(message) => return intake.unreadable(Some(number), message),
     };
-    if !intake.admits(|_, column| lookup(&object, column).and_then(scalar)) {
+    if !admits(number, &object, intake)? {
         return Ok(());
     }
-    match text(&object, &intake.spec.text) {
+    match text(&object, &intake.spec.text, &intake.spec.join) {
         Ok(text) => intake.text(number, &text),
-        Err(message) => {
-            intake.problem(Some(number), message);
-            Ok(())
-        }
+        Err(message) => intake.problem(Some(number), message),
     }
 }
 
@@ -110,41 +110,83 @@ fn without_place(error: &serde_json::Error) -> String {
     }
 }
 
-/// The value of a dotted column: the whole name first, then one level down at each dot.
-fn lookup<'a>(object: &'a Map<String, Value>, column: &str) -> Option<&'a Value> {
+/// The value of a dotted column: the whole name first, then one level down at each dot, also into an object that is
+/// stored as text. The error says why such a text is none.
+fn lookup<'a>(
+    object: &'a Map<String, Value>,
+    column: &str,
+) -> Result<Option<Cow<'a, Value>>, String> {
     if let Some(value) = object.get(column) {
-        return Some(value);
+        return Ok(Some(Cow::Borrowed(value)));
     }
-    column.match_indices('.').find_map(|(dot, _)| match object.get(&column[..dot]) {
-        Some(Value::Object(inner)) => lookup(inner, &column[dot + 1..]),
-        _ => None,
-    })
+    for (dot, _) in column.match_indices('.') {
+        let (outer, inner) = (&column[..dot], &column[dot + 1..]);
+        let found = match object.get(outer) {
+            Some(Value::Object(map)) => lookup(map, inner)?,
+            Some(Value::String(text)) => literal_member(outer, text, inner)?.map(Cow::Owned),
+            _ => None,
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Column `inner` of the object that a text of column `outer` holds.
+pub(super) fn literal_member(
+    outer: &str,
+    text: &str,
+    inner: &str,
+) -> Result<Option<Value>, String> {
+    match literal::parse(text).map_err(|problem| format!("column `{outer}` holds {problem}"))? {
+        Value::Object(map) => Ok(lookup(&map, inner)?.map(Cow::into_owned)),
+        _ => Ok(None),
+    }
 }
 
 /// A value as filters compare it; null, arrays and objects compare with nothing.
-fn scalar(value: &Value) -> Option<Cow<'_, str>> {
+fn scalar<'a>(
+    object: &'a Map<String, Value>,
+    column: &str,
+) -> Result<Option<Cow<'a, str>>, String> {
+    Ok(lookup(object, column)?.and_then(|value| match value {
+        Cow::Borrowed(Value::String(text)) => Some(Cow::Borrowed(text.as_str())),
+        value => compared(&value).map(Cow::Owned),
+    }))
+}
+
+/// As filters compare a value.
+pub(super) fn compared(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(_) | Value::Bool(_) => Some(Cow::Owned(value.to_string())),
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-fn text<'a>(object: &'a Map<String, Value>, columns: &[String]) -> Result<Cow<'a, str>, String> {
+fn text<'a>(
+    object: &'a Map<String, Value>,
+    columns: &[String],
+    join: &str,
+) -> Result<Cow<'a, str>, String> {
     let mut parts = columns.iter().map(|column| {
-        let value = lookup(object, column).ok_or_else(|| format!("no column `{column}`"))?;
-        value_text(column, value)
+        let value = lookup(object, column)?.ok_or_else(|| format!("no column `{column}`"))?;
+        match value {
+            Cow::Borrowed(value) => value_text(column, value, join),
+            Cow::Owned(value) => Ok(Cow::Owned(value_text(column, &value, join)?.into_owned())),
+        }
     });
     match (parts.next(), columns.len()) {
         (Some(only), 1) => only,
         (first, _) => {
             let parts: Vec<Cow<str>> = first.into_iter().chain(parts).collect::<Result<_, _>>()?;
-            Ok(Cow::Owned(parts.join(TEXT_SEPARATOR)))
+            Ok(Cow::Owned(parts.join(join)))
         }
     }
 }
 
-fn value_text<'a>(column: &str, value: &'a Value) -> Result<Cow<'a, str>, String> {
+fn value_text<'a>(column: &str, value: &'a Value, join: &str) -> Result<Cow<'a, str>, String> {
     let not_text =
         |value: &Value| format!("column `{column}` is {} where text is expected", kind(value));
     match value {
@@ -154,7 +196,7 @@ fn value_text<'a>(column: &str, value: &'a Value) -> Result<Cow<'a, str>, String
                 .iter()
                 .map(|part| part.as_str().ok_or_else(|| not_text(part)))
                 .collect::<Result<_, _>>()?;
-            Ok(Cow::Owned(parts.join(TEXT_SEPARATOR)))
+            Ok(Cow::Owned(parts.join(join)))
         }
         other => Err(not_text(other)),
     }

@@ -4,11 +4,16 @@
 mod bytes;
 mod columns;
 mod csv;
+mod every_text;
 mod json_lines;
 mod json_scan;
 mod lines;
+mod literal;
 mod plain;
 mod tables;
+mod tar;
+
+pub(crate) use every_text::every_text;
 
 use super::intake::Intake;
 use super::spec::{Format, Source};
@@ -16,10 +21,7 @@ use crate::DataError;
 use crate::progress::Meter;
 
 /// The longest line, record or plain file: what bounds memory whatever the file. Longer ones are malformed.
-pub(crate) const ROW_BYTES_MAX: usize = 256 << 20;
-
-/// Joins several text columns and the parts of list-typed text.
-pub(crate) const TEXT_SEPARATOR: &str = "\n";
+pub(crate) const ROW_BYTES_MAX: usize = 64 << 20;
 
 /// Reads all rows of a source.
 pub(crate) fn read(source: &Source, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
@@ -28,6 +30,7 @@ pub(crate) fn read(source: &Source, intake: &mut Intake, meter: &Meter) -> Resul
         Format::Csv => csv::read(&source.path, b',', intake, meter),
         Format::Tsv => csv::read(&source.path, b'\t', intake, meter),
         Format::Plain => plain::read(&source.path, intake, meter),
+        Format::Tar => tar::read(&source.path, intake, meter),
         Format::Parquet => tables::read_parquet(&source.path, intake, meter),
         Format::Arrow => tables::read_arrow(&source.path, intake, meter),
     }

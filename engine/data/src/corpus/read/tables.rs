@@ -15,13 +15,14 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::columns::{Columns, roots};
 use crate::DataError;
 use crate::corpus::intake::Intake;
+use crate::corpus::spec::{Format, ReadSpec};
 use crate::progress::Meter;
 
 /// Rows of a Parquet batch: few, because documents may be long and a batch is in memory at once.
 const BATCH_ROWS: usize = 256;
 const BUFFER: usize = 1 << 17;
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 /// The schema of the batches and the batches, or why there are none.
 type Opened = Result<(SchemaRef, Batches), String>;
 
@@ -41,21 +42,18 @@ fn read(
     path: &Path,
     intake: &mut Intake,
     meter: &Meter,
-    open: fn(File, &Intake) -> Opened,
+    open: fn(File, Option<&ReadSpec>) -> Opened,
 ) -> Result<(), DataError> {
     let opened = File::open(path)
         .map_err(|e| format!("cannot open: {e}"))
-        .and_then(|file| guarded(|| open(file, intake)).and_then(|opened| opened));
+        .and_then(|file| guarded(|| open(file, Some(intake.spec))).and_then(|opened| opened));
     let (schema, batches) = match opened {
         Ok(opened) => opened,
-        Err(message) => {
-            intake.unreadable(None, message);
-            return Ok(());
-        }
+        Err(message) => return intake.unreadable(None, message),
     };
     match Columns::find(&schema, intake.spec) {
         Ok(columns) => read_batches(batches, &columns, intake)?,
-        Err(message) => intake.unreadable(None, message),
+        Err(message) => intake.unreadable(None, message)?,
     }
     meter.add(std::fs::metadata(path).map_or(0, |metadata| metadata.len()));
     Ok(())
@@ -75,22 +73,29 @@ fn read_batches(
                 row += batch.num_rows() as u64;
             }
             Ok(Some(Err(e))) => {
-                intake.unreadable(Some(row), format!("cannot read on: {e}"));
-                return Ok(());
+                return intake.unreadable(Some(row), format!("cannot read on: {e}"));
             }
-            Err(message) => {
-                intake.unreadable(Some(row), message);
-                return Ok(());
-            }
+            Err(message) => return intake.unreadable(Some(row), message),
         }
     }
 }
 
-fn open_parquet(file: File, intake: &Intake) -> Opened {
+/// All columns of a table.
+pub(super) fn all_batches(file: File, format: Format) -> Result<Batches, String> {
+    let open = if format == Format::Arrow { open_arrow } else { open_parquet };
+    guarded(|| open(file, None)).and_then(|opened| opened).map(|(_, batches)| batches)
+}
+
+/// The columns that `spec` needs; all without one.
+fn open_parquet(file: File, spec: Option<&ReadSpec>) -> Opened {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|e| format!("not a Parquet file: {e}"))?;
-    let wanted = roots(builder.schema(), intake.spec);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+    let mask = match spec {
+        Some(spec) => {
+            ProjectionMask::roots(builder.parquet_schema(), roots(builder.schema(), spec))
+        }
+        None => ProjectionMask::all(),
+    };
     let reader = builder
         .with_projection(mask)
         .with_batch_size(BATCH_ROWS)
@@ -100,20 +105,21 @@ fn open_parquet(file: File, intake: &Intake) -> Opened {
 }
 
 /// The file format starts with `ARROW1`; without it the bytes are taken as a stream, as `datasets` caches them.
-fn open_arrow(mut file: File, intake: &Intake) -> Opened {
+fn open_arrow(mut file: File, spec: Option<&ReadSpec>) -> Opened {
     let refused = |e: &dyn std::fmt::Display| format!("not an Arrow IPC file: {e}");
     let mut magic = Vec::new();
     Read::by_ref(&mut file).take(6).read_to_end(&mut magic).map_err(|e| refused(&e))?;
     file.rewind().map_err(|e| refused(&e))?;
-    if magic == b"ARROW1" { open_arrow_file(file, intake) } else { open_arrow_stream(file) }
+    if magic == b"ARROW1" { open_arrow_file(file, spec) } else { open_arrow_stream(file) }
 }
 
-fn open_arrow_file(mut file: File, intake: &Intake) -> Opened {
+fn open_arrow_file(mut file: File, spec: Option<&ReadSpec>) -> Opened {
     let refused = |e: &dyn std::fmt::Display| format!("not an Arrow IPC file: {e}");
     // The columns to read are known only once the schema is, and a reader takes them when it is made.
     let whole = FileReader::try_new(&file, None).map_err(|e| refused(&e))?.schema();
     file.rewind().map_err(|e| refused(&e))?;
-    let wanted = roots(&whole, intake.spec);
+    let everything = || (0..whole.fields().len()).collect();
+    let wanted = spec.map_or_else(everything, |spec| roots(&whole, spec));
     // A projecting reader still gives the whole schema, but its batches have the projected one.
     let schema = whole.project(&wanted).map_err(|e| refused(&e))?;
     let reader = FileReader::try_new(BufReader::with_capacity(BUFFER, file), Some(wanted));
