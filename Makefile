@@ -19,7 +19,7 @@ CARGO ?= cargo
 RELEASE := --release --locked
 MIXMAKE := target/release/mixmake
 
-.PHONY: help demo build test soak fuzz lint bench doc clean
+.PHONY: help demo build test test-export soak fuzz lint bench doc clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -55,6 +55,13 @@ fuzz: ## Fuzz everything that reads bytes, FUZZ_SECONDS=60 each; a finding is le
 	    -timeout=10 -max_len=65536 -print_final_stats=1 -artifact_prefix=artifacts/$$target/ \
 	    corpus/$$target seeds/$$target; \
 	done
+
+test-export: build ## Compare exported tokens by the readers of Megatron, OLMo, datatrove… (installs several GB)
+	test -d target/export-venv || $(PYTHON) -m venv target/export-venv
+	target/export-venv/bin/pip install --quiet --disable-pip-version-check \
+	  torch megatron-core==0.16.1 datatrove==0.10.1 ai2-olmo-core==3.0.0
+	rm -rf target/export-check
+	target/export-venv/bin/python tests/export/check.py $(MIXMAKE) target/export-check
 
 lint: $(LIBTORCH_READY) ## Formatting, clippy, and the build without libtorch
 	$(CARGO) fmt --all --check

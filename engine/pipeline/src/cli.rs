@@ -83,6 +83,10 @@ pub enum Verb {
     Fit(Box<Fit>),
     /// Predict weights at a larger scale, from targets or from tables
     Predict(Box<Predict>),
+    /// Show which file, row and character a token of a shard comes from, and the text around it
+    Show(Show),
+    /// List the rows of a domain that a rule left out, and why
+    Dropped(Dropped),
     /// Build the report, print its table and its path
     Report(Report),
     /// Link shards under the names that other tools expect
@@ -483,6 +487,31 @@ pub enum ScaleLawArg {
 }
 
 #[derive(Debug, Args)]
+pub struct Show {
+    /// A domain, its shards' target, or the path of a `.bin`
+    #[arg(value_name = "SHARD")]
+    pub shard: String,
+    /// Place of the token in `.bin`, from 0
+    #[arg(value_name = "POSITION")]
+    pub position: u64,
+    /// Of the domain's held-out shard
+    #[arg(long)]
+    pub held_out: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Dropped {
+    #[arg(value_name = "DOMAIN")]
+    pub domain: String,
+    /// Only what this rule left out: `min-chars`, `where`, `malformed`, `duplicates`, …
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 pub struct Report {
     /// Threads in use at once; by default all of the machine's
     #[arg(short = 'j', long, value_name = "N")]
@@ -510,6 +539,12 @@ pub enum Layout {
     Megatron,
     /// `DOMAIN/train.bin` and `val.bin`, headerless u16
     Nanogpt,
+    /// `DOMAIN/train.npy` and `held-out.npy`, headerless
+    Olmo,
+    /// `DOMAIN/train/000_00000.ds` and `.ds.index`
+    Datatrove,
+    /// `DOMAIN_train.bin` and `DOMAIN_val.bin`, with llm.c's header
+    Llmc,
     /// `MODEL/model.safetensors` and `config.json` of trainings
     Transformers,
 }

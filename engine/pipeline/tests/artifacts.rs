@@ -116,6 +116,48 @@ fn inode(path: &Path) -> u64 {
     fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).ino()
 }
 
+fn numbers<const N: usize>(bytes: &[u8]) -> Vec<u64> {
+    let number =
+        |chunk: &[u8]| chunk.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+    bytes.chunks_exact(N).map(number).collect()
+}
+
+/// Tools that want more than the tokens: their files hold the shard's tokens and what else they read.
+fn check_made_files(place: &Place) {
+    let read = |path: &str| fs::read(place.path(path)).expect(path);
+    let tokens = read("out/shards/verse/train.bin");
+    let idx = read("out/shards/verse/train.idx");
+    let sequences = numbers::<8>(&idx[18..26])[0] as usize;
+    let lengths = numbers::<4>(&idx[34..34 + 4 * sequences]);
+
+    place.text(&["export", "--as", "datatrove", "-o", "d", "verse"]);
+    assert_eq!(
+        inode(&place.path("d/verse/train/000_00000.ds")),
+        inode(&place.path("out/shards/verse/train.bin"))
+    );
+    let mut end = 0;
+    let ends: Vec<u64> = lengths
+        .iter()
+        .map(|length| {
+            end += length;
+            end
+        })
+        .collect();
+    assert_eq!(numbers::<8>(&read("d/verse/train/000_00000.ds.index")), ends);
+    let again = place.run(&["export", "--as", "datatrove", "-o", "d", "verse"]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("4 files under d, 0 of them new"));
+
+    place.text(&["export", "--as", "llmc", "-o", "l", "verse"]);
+    let file = read("l/verse_train.bin");
+    let header = numbers::<4>(&file[..1024]);
+    assert_eq!(header[..4], [20240520, 1, tokens.len() as u64 / 2, 0]);
+    assert!(file[1024..] == tokens);
+
+    let listed = place.text(&["export", "--as", "olmo", "-o", "o", "verse"]);
+    assert_eq!(listed, "o/verse/train.npy\no/verse/held-out.npy\n");
+    assert_eq!(read("o/verse/train.npy"), tokens);
+}
+
 #[test]
 fn shards_are_linked_under_the_names_of_other_tools() {
     let place = Place::new();
@@ -134,6 +176,8 @@ fn shards_are_linked_under_the_names_of_other_tools() {
     assert_eq!(inode(&place.path("n/verse/train.bin")), inode(&bin));
     let again = place.run(&["export", "--as", "nanogpt", "-o", "n", "verse"]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("2 files under n, 0 of them new"));
+
+    check_made_files(&place);
 
     // Another file is not lost without a word, and nothing is half done.
     fs::create_dir_all(place.path("k/verse")).expect("a folder");

@@ -6,6 +6,7 @@
 //! is copied, since that file may change.
 
 mod layout;
+mod made;
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,6 +28,8 @@ enum Origin {
     Object(PathBuf),
     /// A file that is not ours.
     Foreign(PathBuf),
+    /// A file that another tool needs beside or instead of an artifact.
+    Made(made::Made),
 }
 
 /// One file to be there.
@@ -95,7 +98,16 @@ fn pending(placements: &[Placement], force: bool) -> Result<Vec<Placement>> {
 
 /// Whether what is there is the file wanted: the same file, or the same bytes.
 fn same(placement: &Placement) -> bool {
-    let from = placement.origin.path();
+    let from = match &placement.origin {
+        Origin::Object(path) | Origin::Foreign(path) => path,
+        Origin::Made(made) => {
+            let there = fs::File::open(&placement.to).and_then(|mut file| {
+                let mut hasher = blake3::Hasher::new();
+                io::copy(&mut file, &mut hasher).map(|_| hasher.finalize())
+            });
+            return matches!((made.digest(), there), (Ok(wanted), Ok(there)) if wanted == there);
+        }
+    };
     let (Ok(wanted), Ok(there)) = (fs::metadata(from), fs::metadata(&placement.to)) else {
         return false;
     };
@@ -111,14 +123,6 @@ fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-impl Origin {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Object(path) | Self::Foreign(path) => path,
-        }
-    }
-}
-
 /// Makes the file under a name of its own first, so that no half-made one is ever seen.
 fn place(placement: &Placement) -> Result<()> {
     let Placement { origin, to } = placement;
@@ -129,6 +133,11 @@ fn place(placement: &Placement) -> Result<()> {
         Origin::Object(from) => link(from, &fresh)?,
         Origin::Foreign(from) => {
             fs::copy(from, &fresh).at("copy", from)?;
+        }
+        Origin::Made(made) => {
+            let file = fs::File::create(&fresh).at("create", &fresh)?;
+            let mut file = io::BufWriter::with_capacity(1 << 20, file);
+            made.write(&mut file).and_then(|()| io::Write::flush(&mut file)).at("write", &fresh)?;
         }
     }
     // Renaming one hard link onto another of the same file does nothing, so an old name goes first.

@@ -2,6 +2,7 @@
 
 mod causes;
 mod diff;
+mod dropped;
 mod exec;
 mod export;
 mod families;
@@ -18,6 +19,7 @@ mod plan;
 mod predict;
 mod report;
 pub mod run;
+mod show;
 mod standing;
 mod status;
 mod verify;
@@ -41,6 +43,8 @@ pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
         Verb::Losses(args) => losses::run(global, args),
         Verb::Fit(args) => fit::run(global, args),
         Verb::Predict(args) => predict::run(global, args),
+        Verb::Show(args) => show::run(global, args),
+        Verb::Dropped(args) => dropped::run(global, args),
         Verb::Report(args) => report::run(global, args),
         Verb::Export(args) => export::run(global, args),
         Verb::Verify(args) => verify::run(global, args),

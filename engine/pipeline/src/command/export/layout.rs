@@ -1,6 +1,6 @@
 //! Which artifact goes under which name in each tool's layout.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mixmake_core::Source;
@@ -9,6 +9,7 @@ use mixmake_core::record::ActionResult;
 use mixmake_core::resolve::Results;
 use mixmake_shards::Dtype;
 
+use super::made::{Made, What};
 use super::{Origin, Placement};
 use crate::cli::{Export, Layout};
 use crate::error::{Error, Exit, Result};
@@ -37,6 +38,9 @@ pub(super) fn placements(workspace: &Workspace, args: &Export) -> Result<Vec<Pla
         placements.extend(match args.layout {
             Layout::Megatron => exporter.megatron()?,
             Layout::Nanogpt => exporter.nanogpt()?,
+            Layout::Olmo => exporter.olmo()?,
+            Layout::Datatrove => exporter.datatrove()?,
+            Layout::Llmc => exporter.llmc()?,
             Layout::Transformers => exporter.transformers()?,
         });
     }
@@ -53,8 +57,8 @@ fn not_built(unbuilt: &[&str]) -> Error {
 /// The targets that the layout is about; a name without its family is one of them too.
 fn selected(workspace: &Workspace, args: &Export) -> Result<Vec<ActionId>> {
     let (family, what) = match args.layout {
-        Layout::Megatron | Layout::Nanogpt => ("shards", "domain's shards"),
         Layout::Transformers => ("train", "training"),
+        _ => ("shards", "domain's shards"),
     };
     let mut selected = Vec::new();
     let everything = [format!("{family}/*")];
@@ -71,7 +75,7 @@ fn selected(workspace: &Workspace, args: &Export) -> Result<Vec<ActionId>> {
     }
     let is_wanted = |id: &ActionId| match args.layout {
         Layout::Transformers => workspace.staged.graph.action(*id).kind == KIND,
-        Layout::Megatron | Layout::Nanogpt => workspace.staged.shards.contains(id),
+        _ => workspace.staged.shards.contains(id),
     };
     selected.retain(is_wanted);
     selected.sort();
@@ -136,6 +140,46 @@ impl Exporter<'_> {
             self.place(TRAIN.bin, name.join("train.bin"))?,
             self.place(HELD_OUT.bin, name.join("val.bin"))?,
         ])
+    }
+
+    /// Arrays without a header under the names that OLMo's data configurations use; `dtype: uint16`, or `uint32`.
+    fn olmo(&self) -> Result<Vec<Placement>> {
+        let name = Path::new(self.name());
+        Ok(vec![
+            self.place(TRAIN.bin, name.join("train.npy"))?,
+            self.place(HELD_OUT.bin, name.join("held-out.npy"))?,
+        ])
+    }
+
+    /// What `DatatroveFolderDataset(DIR/<domain>/train)` opens: tokens, and where each document ends.
+    fn datatrove(&self) -> Result<Vec<Placement>> {
+        let name = Path::new(self.name());
+        let pair = |split: Split, folder: &str| -> Result<[Placement; 2]> {
+            let to = name.join(folder).join("000_00000.ds");
+            let index = to.with_extension("ds.index");
+            Ok([self.place(split.bin, &to)?, self.make(What::DocumentEnds, split, index)?])
+        };
+        Ok([pair(TRAIN, "train")?, pair(HELD_OUT, "held-out")?].into_iter().flatten().collect())
+    }
+
+    /// What llm.c takes as `-i DIR/<domain>_train.bin -j DIR/<domain>_val.bin`.
+    fn llmc(&self) -> Result<Vec<Placement>> {
+        let name = self.name();
+        Ok(vec![
+            self.make(What::LlmC, TRAIN, format!("{name}_train.bin"))?,
+            self.make(What::LlmC, HELD_OUT, format!("{name}_val.bin"))?,
+        ])
+    }
+
+    fn make(&self, what: What, split: Split, to: impl AsRef<Path>) -> Result<Placement> {
+        let path = |output: &str| -> Result<PathBuf> {
+            match self.place(output, "")?.origin {
+                Origin::Object(path) => Ok(path),
+                _ => Err(Error::internal(format!("`{output}` is no object of the store"))),
+            }
+        };
+        let made = Made { what, bin: path(split.bin)?, idx: path(split.idx)? };
+        Ok(Placement { origin: Origin::Made(made), to: self.to.join(to) })
     }
 
     /// What `from_pretrained(DIR/<training>)` opens.

@@ -239,6 +239,8 @@ pub(super) fn of_fits(shown: &[Shown]) -> Study {
         train_samples: 0,
         held_out_samples: 0,
         chars: 0,
+        duplicates: 0,
+        lengths: Vec::new(),
     };
     Study {
         title: shown.iter().map(|each| each.name.as_str()).collect::<Vec<_>>().join(", "),
