@@ -31,8 +31,7 @@ model = "tiny"
 learning-rate = 3e-3
 batch-tokens = 256
 [mixture.few]
-many = 0
-few = 1
+weights = { many = 0, few = 1 }
 [train.few]
 mixture = "few"
 recipe = "quick"
