@@ -35,7 +35,7 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
         Err(ExecError::Held(holder)) => ChildMessage::Held { holder },
         Err(ExecError::DamagedInput(digest)) => ChildMessage::DamagedInput { digest },
         Err(ExecError::Failed(failure)) => {
-            eprintln!("error: {failure}");
+            log(&failure.message);
             ChildMessage::Failed { failure: failure.message, hint: failure.hint }
         }
         Err(other) => {
@@ -43,7 +43,7 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
                 ExecError::Store(error) => Error::from(error),
                 other => Error::internal(other.to_string()),
             };
-            eprintln!("error: {}", error.message);
+            log(&error.message);
             ChildMessage::Failed { failure: error.message, hint: error.hint }
         }
     };
@@ -63,6 +63,11 @@ fn die_with_parent() -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// To the action's log, which may lie on the very disk that is full: then the message has to do.
+fn log(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
 fn send(message: &ChildMessage) {
