@@ -57,7 +57,7 @@ fn request(seed: u64) -> Request {
         inputs: &[],
         outputs: &["data", "losses"],
     };
-    let (key, _) = preimage.key().expect("encodable");
+    let key = preimage.key().expect("encodable");
     let output = |name: &str, keep| RequestOutput { name: name.into(), keep };
     Request {
         key,

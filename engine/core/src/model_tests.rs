@@ -204,14 +204,15 @@ impl Model {
     }
 
     fn key(&self, id: usize, inputs: &[Vec<u8>]) -> Key {
+        let attributes = Map::new();
         let resolve = |bytes: &Vec<u8>| ResolvedInput {
-            role: "source".into(),
+            role: "source",
             digest: Digest::of(bytes),
-            attributes: Map::new(),
+            attributes: &attributes,
         };
         let inputs: Vec<_> = inputs.iter().map(resolve).collect();
         let order = canonical_order(&inputs).expect("encodable");
-        let sorted: Vec<_> = order.iter().map(|&index| &inputs[index]).collect();
+        let sorted: Vec<_> = order.iter().map(|&index| inputs[index]).collect();
         let params = self.params(id);
         let preimage = Preimage {
             kind: KIND.name,
@@ -220,7 +221,7 @@ impl Model {
             inputs: &sorted,
             outputs: &[OUTPUT],
         };
-        preimage.key().expect("encodable").0
+        preimage.key().expect("encodable")
     }
 
     fn graph(&self, files: &Path) -> Graph {
@@ -315,6 +316,7 @@ impl World {
             runner: &self.toys,
             program: "/none".into(),
             version: "test".into(),
+            environment: Vec::new(),
         };
         let options = RunOptions { jobs, keep_going: true, pools: HashMap::new() };
         *locked(&self.toys.broken) = model.broken.clone();

@@ -134,8 +134,8 @@ impl<'a> Planner<'a> {
         let ids = self.build.graph.ids().filter(|id| needed[id.0]);
         let key = |id| self.memory.keys(&self.build.graph.action(id).target);
         let keys: Vec<Key> = ids.filter_map(|id| Some(key(id)?.current)).collect();
-        let results =
-            parallel::map(&keys, parallel::threads(), |key| self.build.store.result(*key));
+        let store = self.build.store;
+        let results = parallel::map(&keys, parallel::threads(), |key| store.result(*key));
         for (key, result) in keys.into_iter().zip(results) {
             self.read.insert(key, result?.map(Arc::new));
         }
@@ -214,9 +214,10 @@ impl<'a> Planner<'a> {
     fn lost_outputs(&self, selected: &HashSet<ActionId>) -> HashMap<ActionId, String> {
         let is_done = |id: &ActionId| matches!(self.states[id.0], State::UpToDate { .. });
         let done: Vec<_> = selected.iter().copied().filter(is_done).collect();
+        let (build, results) = (self.build, &self.results);
         let lost = parallel::map(&done, parallel::threads(), |id| {
-            let result = self.results[id.0].as_ref()?;
-            self.build.lost_output(result).map(ToOwned::to_owned)
+            let result = results[id.0].as_ref()?;
+            build.lost_output(result).map(ToOwned::to_owned)
         });
         done.into_iter().zip(lost).filter_map(|(id, lost)| Some((id, lost?))).collect()
     }

@@ -34,7 +34,9 @@ fn cancelled(folder: &Path, script: &str) -> (Ended, Duration) {
     fs::write(&program, text).expect("written");
     fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("made a program");
     let store = Store::open(&folder.join("store")).expect("opened");
-    let executor = LocalExecutor { store, runner: &Nothing, program, version: "test".into() };
+    let version = "test".into();
+    let executor =
+        LocalExecutor { store, runner: &Nothing, program, version, environment: Vec::new() };
     let cancel = Cancel::default();
     let work = Work { cost: Cost::Heavy, force: false, device: None };
     let key = Key::from_bytes([1; 32]);
