@@ -87,33 +87,34 @@ fn a_full_disk_is_said_with_its_bytes_and_keeps_what_is_built() {
     workspace.mixmake(&["verify"]).expect(0);
 }
 
-/// The message of an action that met the full disk itself, at some fill level.
-fn failed_action(workspace: &Workspace, disk: &Tmpfs, target: &str) -> String {
+/// Fails unless, at some fill level, the action itself meets the full disk and says `words`.
+fn fails_saying(workspace: &Workspace, disk: &Tmpfs, target: &str, words: &str) {
+    let mut said = Vec::new();
     for left in (2..64).map(|pages| pages * 4096) {
         disk.fill(left);
         let outcome = workspace.run_any(&[target]);
         let events = outcome.events();
         let failed = events.iter().find(|event| event["event"] == "action-failed");
-        if let Some(message) = failed.and_then(|event| event["message"].as_str()) {
-            return message.to_owned();
+        let message = failed.and_then(|event| event["message"].as_str()).unwrap_or_default();
+        if message.contains(words) {
+            return;
         }
-        assert_eq!(outcome.code, Some(1), "{left} bytes were enough: {}", outcome.stdout);
+        assert_eq!(outcome.code, Some(1), "{left} bytes were enough, after {said:#?}");
+        said.push(message.to_owned());
     }
-    panic!("no action met the full disk");
+    panic!("no `{words}` in {said:#?}");
 }
 
 /// What an action had written when it failed is said, and removed: it would only take the room of what is to come.
 #[test]
 fn the_bytes_of_a_failed_action_are_said_and_given_back() {
     let Some((workspace, disk)) = on_tmpfs() else { return };
-    let message = failed_action(&workspace, &disk, "samples/beta");
-    assert!(message.contains("the action needs more than the"), "{message}");
+    fails_saying(&workspace, &disk, "samples/beta", "the action needs more than the");
     let work = crate::harness::files_below(&workspace.store().join("work"));
     assert_eq!(work, Vec::<PathBuf>::new(), "partial outputs stay");
     disk.empty();
     workspace.run(&[]);
     // The next time, the size of the last result says what is likely to be needed.
     small::write_beta(&workspace, 1);
-    let message = failed_action(&workspace, &disk, "samples/beta");
-    assert!(message.contains("its last result took"), "{message}");
+    fails_saying(&workspace, &disk, "samples/beta", "its last result took");
 }
