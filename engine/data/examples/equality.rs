@@ -2,6 +2,7 @@
 //! hostile strings, and prints how many documents and tokens there were and how fast each was.
 //!
 //! `cargo run --release --locked -p mixmake-data --example equality [DOMAIN…]`
+#![expect(clippy::print_stdout, reason = "what it prints is its result")]
 
 #[path = "../tests/common/hostile.rs"]
 mod hostile;

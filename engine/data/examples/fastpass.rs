@@ -1,6 +1,7 @@
 //! From files to shards of both splits, without a store: the whole data path of a domain, timed by step.
 //!
 //! `fastpass [--whole|--random] [--library] TOKENIZER.json DOMAIN_FOLDER…` prints one line of JSON a domain; `bench/data` runs it beside others.
+#![expect(clippy::print_stdout, reason = "what it prints is its result")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
