@@ -15,6 +15,7 @@ block = "whole"
 held-out = 3
 [domain.many]
 files = "many/*.txt"
+train = false
 [domain.few]
 files = "few/*.jsonl"
 [tokenizer]
@@ -30,10 +31,8 @@ context = 32
 model = "tiny"
 learning-rate = 3e-3
 batch-tokens = 256
-[mixture.few]
-weights = { many = 0, few = 1 }
 [train.few]
-mixture = "few"
+mixture = "uniform"
 recipe = "quick"
 tokens = "1k"
 "#;
