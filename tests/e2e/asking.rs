@@ -60,7 +60,7 @@ fn why_leads_from_a_target_to_the_field_with_both_values_and_its_place() {
 fn why_says_what_changed_about_files() {
     let workspace = study::built();
     workspace.write("alpha/07.txt", "other words altogether");
-    let said = narrow(&workspace, 200, &["why", "samples/alpha"]);
+    let said = narrow(&workspace, 200, &["why", "documents/alpha"]);
     let line = said.lines().nth(1).expect("a cause");
     assert!(
         line.contains("alpha/07.txt changed: ") && line.contains(" -> 22 B, written 20"),
@@ -71,9 +71,9 @@ fn why_says_what_changed_about_files() {
     workspace.write("alpha/99.txt", "more words");
     fs::rename(workspace.path("alpha/08.txt"), workspace.path("alpha/80.txt")).expect("moved");
     fs::remove_file(workspace.path("alpha/09.txt")).expect("removed");
-    let said = narrow(&workspace, 200, &["why", "samples/alpha"]);
+    let said = narrow(&workspace, 200, &["why", "documents/alpha"]);
     for words in [
-        "4 files of samples/alpha: 1 changed, 1 new, 1 gone, 1 moved:",
+        "4 files of documents/alpha: 1 changed, 1 new, 1 gone, 1 moved:",
         "alpha/08.txt is now alpha/80.txt, with the same bytes",
         "alpha/99.txt is new: 10 B",
         "alpha/09.txt is gone",
@@ -97,7 +97,7 @@ fn why_not_says_since_when_on_what_and_what_was_cut_off() {
         lengths.map(|entry| entry.expect("listed").metadata().expect("stat").len()).min();
     assert!(shortest.expect("files") > 102);
     workspace.edit("min-chars = 101", "min-chars = 102");
-    workspace.run(&[]).ran_exactly(&["samples/alpha"]);
+    workspace.run(&[]).ran_exactly(&["documents/alpha", "samples/alpha"]);
     let said = narrow(&workspace, 200, &["why", "train/uniform"]);
     assert!(
         said.contains("cut off: domain.alpha.min-chars: 101 -> 102 (mixmake.toml:11)"),
@@ -105,7 +105,8 @@ fn why_not_says_since_when_on_what_and_what_was_cut_off() {
     );
     assert!(said.contains("samples/alpha was made again and gave the same bytes"), "{said}");
     let answer = workspace.mixmake(&["why", "--json", "train/uniform"]).expect(0).json();
-    assert_eq!(answer[0]["cut-off"][0]["way"][0], "samples/alpha");
+    let way = answer[0]["cut-off"][0]["way"].to_string();
+    assert!(way.contains("samples/alpha"), "{way}");
 }
 
 #[test]
@@ -119,19 +120,19 @@ fn why_without_a_target_is_one_paragraph_a_cause() {
     assert!(said.contains("2 reasons") || said.contains("3 reasons"), "{said}");
     assert!(said.contains("domain.alpha.min-chars: 101 -> 120"), "{said}");
     assert!(said.contains("beta/0.jsonl.zst changed"), "{said}");
-    assert!(said.contains("runs  samples/alpha"), "{said}");
+    assert!(said.contains("runs  documents/alpha"), "{said}");
     let answer = workspace.mixmake(&["why", "--json"]).expect(0).json();
     let first = &answer["causes"][0];
-    assert_eq!(first["runs"], serde_json::json!(["samples/alpha"]));
+    assert_eq!(first["runs"], serde_json::json!(["documents/alpha", "samples/alpha"]));
     assert!(first["then"].as_array().expect("a list").iter().any(|target| target == "report"));
     // A glob of many is answered the same way, of what those need.
     let said = narrow(&workspace, 80, &["why", "samples/*", "shards/*"]);
-    assert!(said.contains("runs  samples/alpha") && !said.contains("report"), "{said}");
+    assert!(said.contains("runs  documents/alpha") && !said.contains("report"), "{said}");
 
     let workspace = study::built();
     let said = narrow(&workspace, 80, &["why"]);
     assert!(
-        said.starts_with("nothing would run: 35 actions up to date; the last was made"),
+        said.starts_with("nothing would run: 38 actions up to date; the last was made"),
         "{said}"
     );
 }
@@ -148,7 +149,7 @@ fn a_big_study_that_was_never_built_is_short_too() {
 fn plan_gives_causes_and_both_prices() {
     let workspace = study::built();
     let said = narrow(&workspace, 80, &["plan"]);
-    assert_eq!(said, "up to date: 35 actions, nothing would run\n");
+    assert_eq!(said, "up to date: 38 actions, nothing would run\n");
     workspace.edit("learning-rate = 3e-3", "learning-rate = 2e-3");
     let said = narrow(&workspace, 80, &["plan", "-j", "3"]);
     fits(&said, 80, 40);
@@ -217,7 +218,7 @@ fn status_is_one_screen_also_of_a_failure() {
     let workspace = study::built();
     let said = narrow(&workspace, 80, &["status"]);
     fits(&said, 80, 24);
-    assert!(said.starts_with("all 35 targets up to date\n"), "{said}");
+    assert!(said.starts_with("all 38 targets up to date\n"), "{said}");
     assert!(said.contains("ddo/small") && said.contains("6 of"), "{said}");
 
     workspace.edit("min-chars = 101", "min-chars = 9000");
@@ -266,8 +267,8 @@ fn the_graph_is_drawn_in_the_colours_of_its_states() {
     assert!(tree.contains("(above)"), "{tree}");
 
     let svg = workspace.mixmake(&["graph", "--format", "svg"]).expect(0).stdout;
-    assert_eq!(svg.matches("<title>").count(), 35);
-    assert!(svg.contains("34 up to date</text>") && svg.contains("1 to run</text>"), "{svg}");
+    assert_eq!(svg.matches("<title>").count(), 38);
+    assert!(svg.contains("37 up to date</text>") && svg.contains("1 to run</text>"), "{svg}");
     assert!(svg.contains("<title>report: to run</title>"), "{svg}");
     let answer = workspace.mixmake(&["graph", "--json", "report"]).expect(0).json();
     let report = answer.as_array().expect("a list").iter().find(|node| node["target"] == "report");
@@ -339,6 +340,6 @@ fn locked_finds_a_changed_parameter_with_an_empty_memory() {
     assert!(!workspace.store().exists());
     let keys =
         workspace.read("mixmake.lock").lines().filter(|line| line.starts_with("key ")).count();
-    assert_eq!(keys, 35);
+    assert_eq!(keys, 38);
     let _: Value = workspace.mixmake(&["plan", "--json"]).expect(0).json();
 }

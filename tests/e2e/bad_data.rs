@@ -182,11 +182,11 @@ fn what_depends_on_a_failure_does_not_run() {
 fn only_what_failed_is_tried_again() {
     let workspace = workspace("bad.jsonl", "{");
     let first = workspace.run_any(&["-k", "samples/*"]).expect(1);
-    assert_eq!(first.ran(), crate::harness::set(&["samples/good"]));
+    assert_eq!(first.ran(), crate::harness::set(&["documents/good", "samples/good"]));
     for _ in 0..2 {
-        let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
+        let log = workspace.mixmake(&["log", "documents/bad"]).expect(0).stdout;
         assert!(log.contains("bad.jsonl:1"), "{log}");
         let again = workspace.run_any(&["-k", "samples/*"]).expect(1);
-        assert_eq!(again.targets("action-started"), ["samples/bad"]);
+        assert_eq!(again.targets("action-started"), ["documents/bad"]);
     }
 }

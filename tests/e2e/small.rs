@@ -27,7 +27,10 @@ vocabulary = 300
 "#;
 
 /// Every target of it.
-pub const TARGETS: [&str; 7] = [
+pub const TARGETS: [&str; 10] = [
+    "documents/alpha",
+    "documents/beta",
+    "documents/gamma",
     "samples/alpha",
     "samples/beta",
     "samples/gamma",

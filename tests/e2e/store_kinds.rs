@@ -22,7 +22,7 @@ struct Kind {
     mended_by_run: bool,
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     // Without its version nothing else is believed: refused, with what it should say.
     Kind { name: "format", checked: true, mended_by_run: false },
     Kind { name: "objects", checked: true, mended_by_run: false },
@@ -35,6 +35,7 @@ const KINDS: [Kind; 13] = [
     Kind { name: "state/wanted", checked: true, mended_by_run: true },
     Kind { name: "state/files", checked: true, mended_by_run: true },
     Kind { name: "state/snapshots", checked: true, mended_by_run: false },
+    Kind { name: "state/runs", checked: false, mended_by_run: false },
     Kind { name: "logs", checked: false, mended_by_run: false },
     Kind { name: "work", checked: false, mended_by_run: false },
 ];

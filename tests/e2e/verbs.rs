@@ -146,7 +146,7 @@ fn the_graph_shows_every_target_once() {
         .iter()
         .map(|action| action["target"].as_str().expect("a name").to_owned())
         .collect();
-    assert_eq!(targets.len(), 3 + 1 + 3 + 2 * (5 * 2 + 1) + 1 + 2 * 2 + 1, "{targets:?}");
+    assert_eq!(targets.len(), 3 + 3 + 1 + 3 + 2 * (5 * 2 + 1) + 1 + 2 * 2 + 1, "{targets:?}");
     let dot = workspace.mixmake(&["graph", "--format", "dot"]).expect(0).stdout;
     for target in &targets {
         assert!(dot.contains(&format!("\"{target}\"")), "{target} in\n{dot}");

@@ -204,8 +204,10 @@ impl<'a> Planner<'a> {
                         self.demand_inputs(id);
                     }
                 }
-                State::FilesMissing { .. } => {}
-                State::Runs { .. } | State::Waits { .. } => self.demand_inputs(id),
+                // One that waits may be cut off, or what it waits for may fail: the scheduler asks for the
+                // bytes it reads once it is certain to run.
+                State::FilesMissing { .. } | State::Waits { .. } => {}
+                State::Runs { .. } => self.demand_inputs(id),
             }
         }
     }

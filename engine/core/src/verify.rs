@@ -99,7 +99,7 @@ fn kind_of(store: &Store, path: &Path) -> Kind {
         (["state", _], "wanted") => Kind::Wanted,
         (["state", _], "files") => Kind::Files,
         (["state", _, "snapshots"], _) => Kind::Snapshot,
-        (["logs" | "damaged"] | ["work", ..], _) => Kind::Unchecked,
+        (["logs" | "damaged"] | ["state", _, "runs"] | ["work", ..], _) => Kind::Unchecked,
         _ => Kind::Stranger,
     }
 }
