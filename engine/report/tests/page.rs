@@ -134,8 +134,9 @@ fn every_figure_of_a_whole_study_is_there() {
     {
         assert!(page.contains(part), "{part}");
     }
-    // Two trainings: mean, end, one panel a domain; weights twice; two fits of four domains; change.
-    assert_eq!(page.matches("role=\"img\"").count(), 2 + 5 + 2 + 8 + 1);
+    // Two trainings: mean, end, one panel a domain; weights twice; two fits of four domains; change; lengths of the
+    // documents of five domains.
+    assert_eq!(page.matches("role=\"img\"").count(), 2 + 5 + 2 + 8 + 1 + 5);
 }
 
 #[test]
