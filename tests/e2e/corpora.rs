@@ -69,7 +69,8 @@ fn a_file_costs_what_is_read_with_it() {
     let removed = |workspace: &Workspace| {
         std::fs::remove_file(workspace.path("many/8.txt")).expect("removed")
     };
-    let steps: [(&str, &dyn Fn(&Workspace), u64); 3] =
+    type Step<'a> = (&'a str, &'a dyn Fn(&Workspace), u64);
+    let steps: [Step<'_>; 3] =
         [("added", &added, 1501), ("changed", &changed, 1501), ("removed", &removed, 1500)];
     for (what, step, rows) in steps {
         step(&workspace);

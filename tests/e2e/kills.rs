@@ -91,7 +91,7 @@ fn after_every_kill_a_run_completes_to_the_same_digests() {
         figures.wrong += usize::from(workspace.results() != expected[version]);
         figures.damaged += usize::from(workspace.mixmake(&["verify"]).code != Some(0));
     }
-    println!(
+    eprintln!(
         "soak: {} kills in {} runs ({} ended before their kill), seed {seed}, {:.0} s: {} wrong digests, {} runs that \
          did not complete, {} stuck, {} damaged stores",
         figures.kills,

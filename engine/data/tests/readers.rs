@@ -308,7 +308,7 @@ fn what_is_no_file_is_located() {
         assert!(dangling.contains("cannot open"), "{dangling}");
         let forbidden = |path: &std::path::Path| {
             std::fs::write(path, "text\nx\n").expect("written");
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0)).expect("forbidden");
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o0)).expect("forbidden");
         };
         let probe = tempfile::tempdir().expect("a folder");
         forbidden(&probe.path().join("probe"));
