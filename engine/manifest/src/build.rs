@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use crate::document::{Document, Section};
 use crate::schema::{
-    Architecture, AutoScale, Block, Ddo, Deterministic, Domain, Duplicates, Format, HeldOut,
-    Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError, Padding, Precision, Recipe,
-    Recompute, Report, Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput, Tokenizer,
-    TokenizerSource, Total, Train, WarmUp, Workspace,
+    Architecture, AutoScale, Block, BuiltinTokenizer, Ddo, Deterministic, Domain, Duplicates,
+    Format, HeldOut, Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError, Padding,
+    Precision, Recipe, Recompute, Report, Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput,
+    Tokenizer, TokenizerSource, Total, Train, WarmUp, Workspace,
 };
 use crate::source::Source;
 use crate::steps::Wiring;
@@ -114,16 +114,24 @@ fn runtime(section: &Section) -> Built<Runtime> {
 }
 
 fn tokenizer(section: &Section) -> Built<Tokenizer> {
-    let source = match section.text("file") {
-        Some(file) => TokenizerSource::File { path: file.into(), origin: section.text("origin") },
-        None => TokenizerSource::Bpe {
-            vocabulary: narrow(section, "vocabulary")?,
-            min_frequency: need(section, "min-frequency", section.count("min-frequency"))?,
-        },
-    };
     Ok(Tokenizer {
-        source,
+        source: tokenizer_source(section)?,
         end_of_text: need(section, "end-of-text", section.flag("end-of-text"))?,
+    })
+}
+
+fn tokenizer_source(section: &Section) -> Built<TokenizerSource> {
+    if let Some(file) = section.text("file") {
+        return Ok(TokenizerSource::File { path: file.into(), origin: section.text("origin") });
+    }
+    if section.is_set("builtin") {
+        return Ok(TokenizerSource::Builtin(BuiltinTokenizer::Gpt2));
+    }
+    let vocabulary = narrow(section, "vocabulary")?;
+    let min_frequency = need(section, "min-frequency", section.count("min-frequency"))?;
+    Ok(match section.text("train").as_deref() {
+        Some("wordpiece") => TokenizerSource::WordPiece { vocabulary, min_frequency },
+        _ => TokenizerSource::Bpe { vocabulary, min_frequency },
     })
 }
 

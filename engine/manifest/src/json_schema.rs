@@ -57,7 +57,8 @@ fn definition(table: &Table) -> Value {
         schema["required"] = json!(required);
     }
     if table.name == "tokenizer" {
-        schema["oneOf"] = json!([{ "required": ["file"] }, { "required": ["train"] }]);
+        schema["oneOf"] =
+            json!(["file", "builtin", "train"].map(|key| json!({ "required": [key] })));
     }
     schema
 }

@@ -217,6 +217,16 @@ pub enum TokenizerSource {
     /// `train = "bpe"`, `vocabulary = 4096`, `min-frequency = 2`: byte-level BPE trained on the
     /// training samples of every domain.
     Bpe { vocabulary: u32, min_frequency: u64 },
+    /// `train = "wordpiece"`, with the same keys: BERT's WordPiece.
+    WordPiece { vocabulary: u32, min_frequency: u64 },
+    /// `builtin = "gpt2"`: one that comes with the program.
+    Builtin(BuiltinTokenizer),
+}
+
+/// `builtin` of `[tokenizer]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltinTokenizer {
+    Gpt2,
 }
 
 /// `[domain.NAME]`, with `[corpus]` giving the default of every key but `files` and `origin`.

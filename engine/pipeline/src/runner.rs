@@ -23,11 +23,13 @@ pub struct Stages {
 }
 
 /// Every kind, with what it does in a few words; the documentation of keys is made from it.
-pub const KINDS: [(Kind, &str); 10] = [
+pub const KINDS: [(Kind, &str); 12] = [
     (step::KIND, "a command of the user's"),
     (documents::KIND, "text files to documents that pass the rules for one document"),
     (samples::KIND, "documents to samples of both splits"),
-    (tokenizer::KIND, "samples to a trained tokenizer"),
+    (tokenizer::BPE, "samples to a byte-level BPE"),
+    (tokenizer::WORDPIECE, "samples to a WordPiece tokenizer"),
+    (tokenizer::BUILTIN, "a tokenizer that comes with the program"),
     (shards::KIND, "samples and a tokenizer to token shards"),
     (mixture::KIND, "weights and an amount to exact counts"),
     (train::KIND, "a mixture to loss rows and a model"),
@@ -57,7 +59,9 @@ impl Stages {
             name if name == step::KIND.name => step::run(job),
             name if name == documents::KIND.name => documents::run(job, progress),
             name if name == samples::KIND.name => samples::run(job, progress),
-            name if name == tokenizer::KIND.name => tokenizer::run(job, progress),
+            name if name == tokenizer::BPE.name => tokenizer::run_bpe(job, progress),
+            name if name == tokenizer::WORDPIECE.name => tokenizer::run_wordpiece(job, progress),
+            name if name == tokenizer::BUILTIN.name => tokenizer::run_builtin(job),
             name if name == shards::KIND.name => shards::run(job, progress),
             name if name == mixture::KIND.name => mixture::run(job),
             name if name == train::KIND.name => self.train(job, progress),

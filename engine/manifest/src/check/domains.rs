@@ -50,7 +50,7 @@ fn presence(document: &Document, sink: &mut Sink) {
     if let (Some(first), None) = (domains.first(), document.single("tokenizer")) {
         sink.push(
             sink.at(&first.header, "the manifest has domains and no `[tokenizer]`").help(
-                "add `[tokenizer]` with `train = \"bpe\"`, or with `file = \"tokenizer.json\"`",
+                "add `[tokenizer]` with `train = \"bpe\"`, `builtin = \"gpt2\"` or `file = \"tokenizer.json\"`",
             ),
         );
     }
@@ -58,31 +58,35 @@ fn presence(document: &Document, sink: &mut Sink) {
 
 fn tokenizer(document: &Document, sink: &mut Sink) {
     let Some(tokenizer) = document.single("tokenizer") else { return };
-    let (file, train) = (tokenizer.is_set("file"), tokenizer.is_set("train"));
-    if file == train {
-        let problem =
-            if file { "has both `file` and `train`" } else { "has neither `file` nor `train`" };
-        let found = sink.at(
-            tokenizer.span(if file { "train" } else { "" }),
-            format!("`[tokenizer]` {problem}"),
-        );
-        sink.push(
-            found.help("set `file` to use one that exists, or `train = \"bpe\"` to train one"),
-        );
+    let set: Vec<&str> = TOKENIZERS.into_iter().filter(|key| tokenizer.is_set(key)).collect();
+    let [chosen] = set[..] else {
+        let problem = match set[..] {
+            [] => "has none of `file`, `builtin` and `train`".to_owned(),
+            _ => format!("has both `{}` and `{}`", set[0], set[1]),
+        };
+        let span = tokenizer.span(set.get(1).unwrap_or(&""));
+        let found = sink.at(span, format!("`[tokenizer]` {problem}"));
+        sink.push(found.help(
+            "set `file` to use one that exists, `builtin = \"gpt2\"`, or `train = \"bpe\"` to train one",
+        ));
         return;
-    }
-    let strangers: &[&str] = if file { &["vocabulary", "min-frequency"] } else { &["origin"] };
-    for key in strangers.iter().filter(|key| tokenizer.is_set(key)) {
-        let (owner, other) = if file { ("train", "file") } else { ("file", "train") };
-        sink.push(
-            sink.at(
-                tokenizer.span(key),
-                format!("`{key}` goes with `{owner}`, and `[tokenizer]` has `{other}`"),
-            )
-            .help(format!("remove `{key}`")),
-        );
+    };
+    let owned = [("origin", "file"), ("vocabulary", "train"), ("min-frequency", "train")];
+    for (key, owner) in owned {
+        if tokenizer.is_set(key) && owner != chosen {
+            sink.push(
+                sink.at(
+                    tokenizer.span(key),
+                    format!("`{key}` goes with `{owner}`, and `[tokenizer]` has `{chosen}`"),
+                )
+                .help(format!("remove `{key}`")),
+            );
+        }
     }
 }
+
+/// Where a tokenizer may come from; exactly one is set.
+const TOKENIZERS: [&str; 3] = ["file", "builtin", "train"];
 
 /// Both splits must be able to hold something.
 fn held_out(domain: &Section, sink: &mut Sink) {

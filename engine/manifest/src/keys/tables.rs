@@ -70,7 +70,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "tokenizer",
         named: false,
-        about: "The tokenizer of every domain: either `file` or `train`.",
+        about: "The tokenizer of every domain: one of `file`, `builtin` and `train`.",
         keys: TOKENIZER,
     },
     Table {
@@ -203,8 +203,17 @@ const TOKENIZER: &[Key] = &[
     ),
     key("origin", Kind::Text, Absent, "Where to get the file; shown when it is missing."),
     key(
+        "builtin",
+        Kind::Choice(&[choice("gpt2", "GPT-2's byte-level BPE of 50,257 tokens")]),
+        Absent,
+        "A tokenizer that comes with the program.",
+    ),
+    key(
         "train",
-        Kind::Choice(&[choice("bpe", "byte-level byte-pair encoding")]),
+        Kind::Choice(&[
+            choice("bpe", "byte-level byte-pair encoding, as GPT-2's"),
+            choice("wordpiece", "BERT's, lower case"),
+        ]),
         Absent,
         "Trains the tokenizer on the training samples of every domain.",
     ),
@@ -212,7 +221,7 @@ const TOKENIZER: &[Key] = &[
         "vocabulary",
         whole(257, 1_000_000),
         Value("4096"),
-        "Tokens of a trained tokenizer, its 256 bytes among them.",
+        "Tokens of a trained tokenizer, its 256 bytes or its characters among them.",
     ),
     key(
         "min-frequency",

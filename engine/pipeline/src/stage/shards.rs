@@ -50,7 +50,7 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
     let (Some(tokenizer), Some(chosen)) = (&stager.manifest.tokenizer, stager.tokenizer) else {
         let message = "there are domains but no `[tokenizer]`".to_owned();
         let item = Diagnostic::at(stager.manifest, &[&format!("domain.{name}")], message)
-            .help("add `[tokenizer]` with `file = \"tokenizer.json\"` or `train = \"bpe\"`");
+            .help("add `[tokenizer]` with `file = \"tokenizer.json\"`, `builtin = \"gpt2\"` or `train = \"bpe\"`");
         return Err(StageError::Manifest(Diagnostics { items: vec![item] }));
     };
     let spec = spec(stager, tokenizer.end_of_text);
