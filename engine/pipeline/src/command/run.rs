@@ -5,16 +5,18 @@ mod observer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mixmake_core::Store;
 use mixmake_core::event::Event;
 use mixmake_core::executor::{Cancel, LocalExecutor};
 use mixmake_core::files::At;
 use mixmake_core::graph::ActionId;
+use mixmake_core::holder::Holder;
+use mixmake_core::lease::Lease;
 use mixmake_core::lock::Lock;
 use mixmake_core::plan::Plan;
 use mixmake_core::scheduler::{self, RunOptions, RunOutcome};
+use mixmake_core::{Digest, Store};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::observer::Observer;
@@ -268,6 +270,27 @@ fn summary(workspace: &Workspace, outcome: &RunOutcome) -> String {
     text
 }
 
+/// How long a run waits for others that write the same lock file, which takes them milliseconds.
+const TURN: Duration = Duration::from_secs(20);
+
+/// Waits for this run's turn to change the lock file; none if others do not let go of it, whose facts the
+/// next run pins.
+fn turn(workspace: &Workspace) -> Result<Option<Lease>> {
+    let lock = std::path::absolute(workspace.lock_path()).at("find", &workspace.lock_path())?;
+    let name = Digest::of(lock.as_os_str().as_encoded_bytes()).to_hex();
+    let path = workspace.store.root().join("leases").join(name);
+    let me = Holder::this_process("the lock file");
+    let asked = Instant::now();
+    while asked.elapsed() < TURN {
+        if let Ok(lease) = Lease::acquire(&path, &me)? {
+            return Ok(Some(lease));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    tracing::warn!("another run keeps `{}` for itself", lock.display());
+    Ok(None)
+}
+
 /// Pins and points at what there is now, also after a failure: what is built is kept.
 fn settle(
     global: &Global,
@@ -291,7 +314,9 @@ fn settle(
         return Ok(exit);
     }
     workspace.point(&outcome.results)?;
-    // Read again: another run may have pinned its own targets meanwhile.
+    // One at a time, and read again: another run may have pinned its own targets meanwhile.
+    let is_written = !locked && global.overrides.is_empty();
+    let _turn = if is_written { turn(workspace)? } else { None };
     let latest = Lock::read(&workspace.lock_path())?;
     workspace.inherit(&mut now, &latest);
     // The lock file goes with the manifest in git, which does not say what `--set` says.
