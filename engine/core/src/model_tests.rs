@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Map, json};
 
 use crate::action::{Action, Cost, Input, Kind, OutputSpec, Source};
@@ -448,14 +447,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    // The same cases every time. Other seeds have found one case in about a thousand where an object damaged
-    // before a power cut is not made again but reported, after three tries, as damaged each time: still open.
-    #![proptest_config(ProptestConfig {
-        cases: 400,
-        max_shrink_iters: 4000,
-        rng_seed: RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_does_what_the_model_says(specs in specs(), steps in steps()) {

@@ -26,7 +26,7 @@ fn main() -> Result<(), Failure> {
         let spec = ShardSpec { end_of_text: false, add_special_tokens: false, max_tokens: None };
         let mut pair = Pair {
             fast: Encoder::load(&tokenizer, &spec)?,
-            library: Encoder::load_library(&tokenizer, &spec)?,
+            oracle: Encoder::load_library(&tokenizer, &spec)?,
             total: Count::default(),
         };
         print(name, "hostile strings", &pair.compare(&hostile::hostile())?);
@@ -57,7 +57,7 @@ fn print(name: &str, label: &str, count: &Count) {
         count.tokens,
         count.differ,
         rate(count.fast),
-        rate(count.library)
+        rate(count.oracle)
     );
 }
 
@@ -68,12 +68,12 @@ struct Count {
     bytes: u64,
     differ: u64,
     fast: Duration,
-    library: Duration,
+    oracle: Duration,
 }
 
 struct Pair {
     fast: Encoder,
-    library: Encoder,
+    oracle: Encoder,
     total: Count,
 }
 
@@ -85,12 +85,12 @@ impl Pair {
             let fast = self.fast.encode(&[text])?.tokens;
             count.fast += start.elapsed();
             let start = Instant::now();
-            let library = self.library.encode(&[text])?.tokens;
-            count.library += start.elapsed();
+            let slow = self.oracle.encode(&[text])?.tokens;
+            count.oracle += start.elapsed();
             count.documents += 1;
-            count.tokens += library.len() as u64;
+            count.tokens += slow.len() as u64;
             count.bytes += text.len() as u64;
-            count.differ += u64::from(fast != library);
+            count.differ += u64::from(fast != slow);
         }
         self.total.add(&count);
         Ok(count)
@@ -122,7 +122,7 @@ impl Count {
         self.bytes += other.bytes;
         self.differ += other.differ;
         self.fast += other.fast;
-        self.library += other.library;
+        self.oracle += other.oracle;
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Encoder {
     spec: ShardSpec,
     fast: Option<FastTokenizer>,
     /// Loaded where the fast path does not serve, at the first text that needs it.
-    library: OnceLock<Result<Tokenizer, String>>,
+    fallback: OnceLock<Result<Tokenizer, String>>,
     /// Of threads that are not encoding just now: their caches stay warm.
     workers: Mutex<Vec<fast::Worker>>,
     end_of_text: Option<u32>,
@@ -81,7 +81,7 @@ impl Encoder {
             name,
             spec: spec.clone(),
             fast,
-            library: OnceLock::new(),
+            fallback: OnceLock::new(),
             workers: Mutex::new(Vec::new()),
             end_of_text: None,
             vocabulary: 0,
@@ -171,15 +171,15 @@ impl Encoder {
 
     fn encode_library(&self, text: &str, out: &mut Vec<u32>) -> Result<bool, DataError> {
         let encoding = self
-            .library()?
+            .fallback()?
             .encode_fast(text, self.spec.add_special_tokens)
             .map_err(|e| DataError::Tokenizer(format!("cannot encode a sample: {e}")))?;
         out.extend_from_slice(encoding.get_ids());
         Ok(!encoding.get_overflowing().is_empty())
     }
 
-    fn library(&self) -> Result<&Tokenizer, DataError> {
-        let library = self.library.get_or_init(|| {
+    fn fallback(&self) -> Result<&Tokenizer, DataError> {
+        let loaded = self.fallback.get_or_init(|| {
             let mut tokenizer = Tokenizer::from_bytes(&self.json)
                 .map_err(|e| format!("`{}` is not a tokenizer.json: {e}", self.name))?;
             tokenizer.set_encode_special_tokens(true);
@@ -191,7 +191,7 @@ impl Encoder {
             tokenizer.with_truncation(truncation).map_err(|e| e.to_string())?;
             Ok(tokenizer)
         });
-        library.as_ref().map_err(|problem| DataError::Tokenizer(problem.clone()))
+        loaded.as_ref().map_err(|problem| DataError::Tokenizer(problem.clone()))
     }
 
     /// Tokens of a text, those around it included, but for the end-of-text token.
@@ -228,7 +228,7 @@ impl Encoder {
     fn largest_id(&self) -> Result<Option<u32>, DataError> {
         match &self.fast {
             Some(fast) => Ok(fast.largest_id()),
-            None => Ok(self.library()?.get_vocab(true).into_values().max()),
+            None => Ok(self.fallback()?.get_vocab(true).into_values().max()),
         }
     }
 
@@ -236,7 +236,7 @@ impl Encoder {
         for name in END_OF_TEXT_NAMES {
             let id = match &self.fast {
                 Some(fast) => fast.id(name),
-                None => self.library()?.token_to_id(name),
+                None => self.fallback()?.token_to_id(name),
             };
             if let Some(id) = id {
                 return Ok(id);
