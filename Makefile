@@ -34,10 +34,12 @@ test: $(LIBTORCH_READY) ## Run every test
 	$(CARGO) test $(RELEASE) --workspace
 
 KILLS ?= 500
+CASES ?= 20000
 SEED ?= 9
-soak: $(LIBTORCH_READY) ## Kill runs at KILLS=500 random instants (SEED=9), and print the figures
+soak: $(LIBTORCH_READY) ## Kill runs at KILLS=500 random instants (SEED=9), and print the figures; 20,000 cases of the engine's model
 	MIXMAKE_SOAK_KILLS=$(KILLS) MIXMAKE_SOAK_SEED=$(SEED) \
 	  $(CARGO) test $(RELEASE) --workspace --test e2e -- --nocapture after_every_kill
+	MIXMAKE_MODEL_SEED=$(SEED) MIXMAKE_MODEL_CASES=$(CASES) $(CARGO) test $(RELEASE) -p mixmake-core model_tests
 
 # libFuzzer's coverage comes from LLVM's passes, which a stable compiler has too; dependencies are instrumented
 # as well. --target keeps the flags from build scripts.

@@ -265,19 +265,24 @@ fn others_go_on_where_one_fails() {
     workspace.run(&[]).ran_exactly(&["step/a-1", "step/a-2"]);
 }
 
-/// The command and what it started in the background end with the run.
-#[test]
-fn an_interrupted_run_ends_its_commands() {
-    let mark = format!("{}", 100_000 + std::process::id());
+/// A run of a step that sleeps, in the background too, and how many of the two sleep.
+fn sleeping(number: u32) -> (Workspace, impl Fn() -> usize) {
+    let mark = (1 + number) * 100_000 + std::process::id();
     let manifest = format!(
         "[step.slow]\nrun = \"\"\"\nsleep {mark} &\nsh -c 'sleep {mark}; true'\n\"\"\"\noutputs = \"never\"\n"
     );
-    let workspace = Workspace::with_manifest(&manifest);
-    let sleepers = || {
+    let sleepers = move || {
         let processes = fs::read_dir("/proc").expect("a process table").filter_map(Result::ok);
         let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
         lines.filter(|line| *line == format!("sleep\0{mark}\0").into_bytes()).count()
     };
+    (Workspace::with_manifest(&manifest), sleepers)
+}
+
+/// The command and what it started in the background end with the run.
+#[test]
+fn an_interrupted_run_ends_its_commands() {
+    let (workspace, sleepers) = sleeping(0);
     let running = workspace.start(&["run", "--json"]);
     crate::harness::eventually("both sleep", || sleepers() == 2);
     running.signal(Signal::TERM);
@@ -285,6 +290,17 @@ fn an_interrupted_run_ends_its_commands() {
     let outcome = running.wait().expect(143);
     assert!(asked.elapsed() < Duration::from_secs(60), "{:?}", asked.elapsed());
     assert!(outcome.targets("action-failed").is_empty(), "{}", outcome.stdout);
+    crate::harness::eventually("both end", || sleepers() == 0);
+}
+
+/// Nobody is left to end them then but the process they run below.
+#[test]
+fn a_killed_run_ends_its_commands() {
+    let (workspace, sleepers) = sleeping(1);
+    let running = workspace.start(&["run", "--json"]);
+    crate::harness::eventually("both sleep", || sleepers() == 2);
+    running.signal(Signal::KILL);
+    running.wait();
     crate::harness::eventually("both end", || sleepers() == 0);
 }
 

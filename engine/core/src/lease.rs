@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock;
 use crate::files::{self, At, FileError};
@@ -28,6 +28,8 @@ use crate::sys;
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After how long without a touch a lease is anybody's.
 pub const EXPIRY: Duration = Duration::from_secs(60);
+/// How long to wait for a file's turn, which takes whoever has it milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A held lease; given back when dropped.
 #[derive(Debug)]
@@ -54,6 +56,18 @@ impl Lease {
             }
         }
         Ok(Err(read(path)?.map_or_else(|| holder.clone(), |lease| lease.holder)))
+    }
+
+    /// Waits for a lease that others hold for instants only, no longer than [`PATIENCE`]; none if they do not let go.
+    pub fn wait_for(path: &Path, holder: &Holder) -> Result<Option<Self>, FileError> {
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE {
+            if let Ok(lease) = Self::acquire(path, holder)? {
+                return Ok(Some(lease));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(None)
     }
 
     fn keep_alive(path: &Path, holder: &Holder) -> Self {

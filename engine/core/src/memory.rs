@@ -5,14 +5,16 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Key};
 use crate::files::{self, At, FileError};
+use crate::holder::Holder;
 use crate::key::Fact;
+use crate::lease::Lease;
 use crate::record::{self, Record};
 use crate::store::{Store, entries};
 
@@ -140,15 +142,14 @@ impl Memory {
             paths.iter().filter_map(|path| path.file_name()).map(ToOwned::to_owned).collect()
         };
         let has_snapshot = || {
-            let path = self.snapshot_path(target, key);
-            path.file_name().is_some_and(|name| self.snapshots.get_or_init(names).contains(name))
+            let name = snapshot_name(target, key);
+            self.snapshots.get_or_init(names).contains(OsStr::new(&name))
         };
         self.keys(target).is_some_and(|keys| keys.current == key) && has_snapshot()
     }
 
     fn snapshot_path(&self, target: &str, key: Key) -> PathBuf {
-        let name = Digest::of(target.as_bytes()).short();
-        self.folder.join("snapshots").join(format!("{name}-{}", key.short()))
+        self.folder.join("snapshots").join(snapshot_name(target, key))
     }
 
     /// Remembers that `target` is now what `snapshot` says.
@@ -178,6 +179,11 @@ impl Memory {
     /// Writes what changed, over what another run on the same workspace wrote meanwhile.
     pub fn save(&mut self) -> Result<(), FileError> {
         if !self.changed.is_empty() {
+            let path = self.folder.join("targets");
+            // One run at a time reads, adds and writes; a turn that does not come loses explanations of the other
+            // run, never results.
+            let me = Holder::this_process("what a workspace remembers");
+            let _turn = Lease::wait_for(&self.store.turn_path(&path), &me)?;
             let mut targets = read_targets(&self.folder)?;
             for target in std::mem::take(&mut self.changed) {
                 let keys = self.targets[&target];
@@ -186,7 +192,7 @@ impl Memory {
             self.targets = targets;
             let lines: Vec<_> = self.targets.iter().map(format_line).collect();
             let sealed = record::seal(TARGETS, lines.concat().as_bytes());
-            files::write(&self.folder.join("targets"), &sealed)?;
+            files::write(&path, &sealed)?;
         }
         if !self.wanted.is_empty() {
             let lines: Vec<_> = self.wanted.iter().map(|key| format!("{key}\n")).collect();
@@ -195,6 +201,10 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+fn snapshot_name(target: &str, key: Key) -> String {
+    format!("{}-{}", Digest::of(target.as_bytes()).short(), key.short())
 }
 
 /// The files of workspaces that hold keys and cannot be believed.
@@ -299,6 +309,29 @@ mod tests {
         assert_eq!(remembered_keys(&store).expect("read").len(), 2);
         let other = Memory::load(&store, Path::new("/n.toml")).expect("loaded");
         assert_eq!(other.keys("a b"), None);
+    }
+
+    #[test]
+    fn eight_that_save_in_the_same_instant_lose_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("opened");
+        let load = || Memory::load(&store, Path::new("/m.toml")).expect("loaded");
+        let save = |run: u8| {
+            let mut memory = load();
+            for round in 0..5 {
+                let key = Key::from_bytes([run * 16 + round; 32]);
+                let snapshot =
+                    Snapshot { key, kind: "k v1".into(), params: vec![], inputs: vec![] };
+                memory.remember(&format!("{run}-{round}"), &snapshot).expect("remembered");
+                memory.save().expect("saved");
+            }
+        };
+        std::thread::scope(|scope| {
+            for run in 0..8 {
+                scope.spawn(move || save(run));
+            }
+        });
+        assert_eq!(remembered_keys(&store).expect("read").len(), 40);
     }
 
     #[test]

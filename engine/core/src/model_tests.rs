@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Map, json};
 
 use crate::action::{Action, Cost, Input, Kind, OutputSpec, Source};
@@ -446,8 +447,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..14)
 }
 
+fn seed() -> RngSeed {
+    let given = std::env::var("MIXMAKE_MODEL_SEED").ok().and_then(|seed| seed.parse().ok());
+    RngSeed::Fixed(given.unwrap_or(1))
+}
+
+fn cases() -> u32 {
+    let given = std::env::var("MIXMAKE_MODEL_CASES").ok().and_then(|cases| cases.parse().ok());
+    given.unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    // The same cases in every test run; `make soak` tries others.
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4000, rng_seed: seed(), ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_does_what_the_model_says(specs in specs(), steps in steps()) {
@@ -470,6 +482,9 @@ proptest! {
         // Whatever happened, with nothing broken any more everything can be had.
         model.broken.clear();
         step(&world, &mut model, &Step::Run(u8::MAX, 2), "at the end");
-        prop_assert!(world.store().list("runs").expect("listed").is_empty(), "marks of ended runs");
+        let marks = world.store().list("runs").expect("listed");
+        // A crash while a dead run's mark is taken away leaves the turn at that, which is `gc`'s.
+        let is_turn = |(name, _): &(String, PathBuf)| name.ends_with(".turn");
+        prop_assert!(marks.iter().all(is_turn), "marks of ended runs: {marks:?}");
     }
 }

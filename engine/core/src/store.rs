@@ -119,6 +119,13 @@ impl Store {
         self.root.join("leases").join(key.to_hex())
     }
 
+    /// The lease of whoever's turn it is to change a file that several runs write.
+    #[must_use]
+    pub fn turn_path(&self, file: &Path) -> PathBuf {
+        let name = Digest::of(file.as_os_str().as_encoded_bytes());
+        self.root.join("leases").join(name.to_hex())
+    }
+
     #[must_use]
     pub fn kept_path(&self, digest: Digest) -> PathBuf {
         self.sharded("kept", &digest.to_hex())

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::document::{Document, Section};
 use crate::schema::{
@@ -24,14 +25,12 @@ type Built<T> = Result<T, Absent>;
 
 pub fn manifest(
     document: &Document,
-    source: &Source,
+    source: &Arc<Source>,
     spans: BTreeMap<String, Span>,
 ) -> Built<Manifest> {
     Ok(Manifest {
         path: source.path.clone(),
-        source: source.text.clone(),
-        overrides: source.overrides.clone(),
-        lines: source.text.match_indices('\n').map(|(end, _)| end).collect(),
+        source: Arc::clone(source),
         runtime: document.single("runtime").map(runtime).transpose()?.unwrap_or_default(),
         workspace: document.single("workspace").map(workspace).unwrap_or_default(),
         tokenizer: document.single("tokenizer").map(tokenizer).transpose()?,

@@ -66,7 +66,7 @@ impl Diagnostic {
                 .iter()
                 .find_map(|field| ancestors(field).find_map(|path| manifest.origin(&[path])))
         });
-        Self::new(&Arc::new(manifest.document()), found.map(|origin| origin.span), message)
+        Self::new(&manifest.source, found.map(|origin| origin.span), message)
     }
 
     /// Says `text` under the place itself.

@@ -2,8 +2,9 @@
 //! A key that was refused has no value here, so that no later check builds on it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use crate::keys::{Preset, Table};
+use crate::keys::{Preset, TABLES, Table};
 use crate::tree::Span;
 use crate::values::{self, Pair, Piece, Value, Weight};
 
@@ -139,9 +140,7 @@ impl Section {
         if self.refused.contains(key) {
             return None;
         }
-        let key = self.table.key(key)?;
-        let Preset::Value(text) = key.default else { return None };
-        values::read(&key.kind, key.name, &crate::tree::value(text)?).ok()
+        default(self.table, key).cloned()
     }
 
     pub fn text(&self, key: &str) -> Option<String> {
@@ -228,4 +227,24 @@ impl Section {
             _ => None,
         }
     }
+}
+
+/// A key's default, of which each is read once: a manifest may have thousands of tables that leave it out.
+fn default(table: &'static Table, key: &str) -> Option<&'static Value> {
+    type Defaults = BTreeMap<(&'static str, &'static str), Value>;
+    static DEFAULTS: OnceLock<Defaults> = OnceLock::new();
+    let read = || {
+        let mut defaults = Defaults::new();
+        for (table, key) in
+            TABLES.iter().flat_map(|table| table.keys.iter().map(move |key| (table, key)))
+        {
+            let Preset::Value(text) = key.default else { continue };
+            let value = crate::tree::value(text)
+                .and_then(|node| values::read(&key.kind, key.name, &node).ok());
+            defaults.extend(value.map(|value| ((table.name, key.name), value)));
+        }
+        defaults
+    };
+    let key = table.key(key)?;
+    DEFAULTS.get_or_init(read).get(&(table.name, key.name))
 }

@@ -17,11 +17,7 @@ pub struct Manifest {
     /// The file it was read from (or would have been).
     pub path: PathBuf,
     /// Its text, for diagnostics that later stages raise; every `--set` follows it, a line each.
-    pub source: Arc<str>,
-    /// Where each `--set` stands in `source`.
-    pub overrides: Vec<Range<usize>>,
-    /// Where each line of `source` ends, so that finding a line does not read the file.
-    pub lines: Vec<usize>,
+    pub source: Arc<Source>,
     pub workspace: Workspace,
     pub runtime: Runtime,
     /// Absent only where the manifest has no domains (a table of losses alone).
@@ -46,8 +42,6 @@ pub struct Manifest {
 pub struct Origin {
     /// Dotted path, `domain.c4.min-chars`.
     pub field: String,
-    /// Line, counted from 1.
-    pub line: usize,
     pub span: Range<usize>,
 }
 
@@ -57,25 +51,14 @@ impl Manifest {
     pub fn origin(&self, fields: &[&str]) -> Option<Origin> {
         fields.iter().find_map(|field| {
             let span = self.spans.get(*field)?.clone();
-            let line = self.lines.partition_point(|end| *end < span.start) + 1;
-            Some(Origin { field: (*field).to_owned(), line, span })
+            Some(Origin { field: (*field).to_owned(), span })
         })
     }
 
     /// Where an origin stands, for people: `demo.toml:12`, or `--set 2`.
     #[must_use]
     pub fn place(&self, origin: &Origin) -> String {
-        self.document().place(origin.span.start).to_string()
-    }
-
-    /// The text with its name, for diagnostics.
-    #[must_use]
-    pub fn document(&self) -> Source {
-        Source {
-            path: self.path.clone(),
-            text: Arc::clone(&self.source),
-            overrides: self.overrides.clone(),
-        }
+        self.source.place(origin.span.start).to_string()
     }
 
     /// The folder that relative paths of the manifest start from.

@@ -13,6 +13,8 @@ pub struct Source {
     pub text: Arc<str>,
     /// Byte range in `text` of each `--set`, in the order of the command line.
     pub overrides: Vec<Range<usize>>,
+    /// Where each line of `text` ends, so that finding a line does not read the text.
+    line_ends: Vec<usize>,
 }
 
 /// A position as people name it.
@@ -39,7 +41,7 @@ impl Source {
     /// The file's text alone.
     #[must_use]
     pub fn new(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.into(), overrides: Vec::new() }
+        Self::of(path, text.to_owned(), Vec::new())
     }
 
     /// The file's text, then each override on a line of its own.
@@ -52,7 +54,17 @@ impl Source {
             ranges.push(whole.len()..whole.len() + line.len());
             whole.push_str(line);
         }
-        Self { path: path.to_owned(), text: whole.into(), overrides: ranges }
+        Self::of(path, whole, ranges)
+    }
+
+    fn of(path: &Path, text: String, overrides: Vec<Range<usize>>) -> Self {
+        let line_ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { path: path.to_owned(), text: text.into(), overrides, line_ends }
+    }
+
+    /// How many lines end before byte `at`.
+    fn lines_before(&self, at: usize) -> usize {
+        self.line_ends.partition_point(|end| *end < at)
     }
 
     /// The manifest without its overrides.
@@ -75,11 +87,12 @@ impl Source {
                 Some(index) => (format!("--set {}", index + 1), self.overrides[index].clone()),
                 None => (self.path.display().to_string(), 0..self.file_len()),
             };
-        let before = &self.text[part.start..at.clamp(part.start, part.end)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let at = at.clamp(part.start, part.end);
+        let ended = self.lines_before(at);
+        let line_start = ended.checked_sub(1).map_or(0, |last| self.line_ends[last] + 1);
         Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line: ended - self.lines_before(part.start) + 1,
+            column: self.text[line_start.max(part.start)..at].chars().count() + 1,
             file,
             part,
         }

@@ -12,7 +12,7 @@ fn survives(text: &str, overrides: &[String]) {
     match parse(Path::new("mix.toml"), text, overrides) {
         Ok(manifest) => {
             for (field, span) in &manifest.spans {
-                assert!(manifest.source.get(span.clone()).is_some(), "{field} at {span:?}");
+                assert!(manifest.source.text.get(span.clone()).is_some(), "{field} at {span:?}");
                 assert!(manifest.origin(&[field]).is_some());
             }
         }

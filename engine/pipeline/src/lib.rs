@@ -12,6 +12,7 @@ mod complete;
 mod error;
 mod evidence;
 mod history;
+mod processes;
 pub mod runner;
 pub mod runtime;
 pub mod stage;

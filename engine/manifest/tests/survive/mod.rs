@@ -14,7 +14,7 @@ pub fn manifest(data: &[u8]) {
     match parse(Path::new("mix.toml"), text, &overrides) {
         Ok(manifest) => {
             for (field, span) in &manifest.spans {
-                assert!(manifest.source.get(span.clone()).is_some(), "{field} at {span:?}");
+                assert!(manifest.source.text.get(span.clone()).is_some(), "{field} at {span:?}");
             }
         }
         Err(found) => {

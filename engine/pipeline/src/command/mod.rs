@@ -11,6 +11,7 @@ mod fit;
 mod gc;
 mod graph;
 mod init;
+mod keep;
 mod locked;
 mod log;
 mod losses;
@@ -68,5 +69,6 @@ pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
         }
         Verb::Man(args) => man::run(global, args),
         Verb::Exec(args) => exec::run(global, args, stages),
+        Verb::Keep(args) => keep::run(args),
     }
 }

@@ -3,10 +3,12 @@
 
 mod observer;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use mixmake_core::Store;
 use mixmake_core::event::Event;
 use mixmake_core::executor::{Cancel, LocalExecutor};
 use mixmake_core::files::At;
@@ -16,7 +18,6 @@ use mixmake_core::lease::Lease;
 use mixmake_core::lock::Lock;
 use mixmake_core::plan::Plan;
 use mixmake_core::scheduler::{self, RunOptions, RunOutcome};
-use mixmake_core::{Digest, Store};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::observer::Observer;
@@ -34,7 +35,8 @@ use crate::workspace::{Workspace, gpu_count, threads};
 pub const VERSION: &str = concat!("mixmake ", env!("CARGO_PKG_VERSION"));
 
 pub fn run(global: &Global, args: &Run) -> Result<Exit> {
-    let mut workspace = Workspace::open(global)?;
+    // Never freed: the process ends with this verb, and to free thousands of actions takes as long as to plan them.
+    let mut workspace = ManuallyDrop::new(Workspace::open(global)?);
     let selected = workspace.select(&args.targets.targets)?;
     let pinned = Lock::read(&workspace.lock_path())?;
     let locked = args.locked.then_some(&pinned);
@@ -270,25 +272,16 @@ fn summary(workspace: &Workspace, outcome: &RunOutcome) -> String {
     text
 }
 
-/// How long a run waits for others that write the same lock file, which takes them milliseconds.
-const TURN: Duration = Duration::from_secs(20);
-
 /// Waits for this run's turn to change the lock file; none if others do not let go of it, whose facts the
 /// next run pins.
 fn turn(workspace: &Workspace) -> Result<Option<Lease>> {
     let lock = std::path::absolute(workspace.lock_path()).at("find", &workspace.lock_path())?;
-    let name = Digest::of(lock.as_os_str().as_encoded_bytes()).to_hex();
-    let path = workspace.store.root().join("leases").join(name);
-    let me = Holder::this_process("the lock file");
-    let asked = Instant::now();
-    while asked.elapsed() < TURN {
-        if let Ok(lease) = Lease::acquire(&path, &me)? {
-            return Ok(Some(lease));
-        }
-        std::thread::sleep(Duration::from_millis(10));
+    let path = workspace.store.turn_path(&lock);
+    let turn = Lease::wait_for(&path, &Holder::this_process("the lock file"))?;
+    if turn.is_none() {
+        tracing::warn!("another run keeps `{}` for itself", lock.display());
     }
-    tracing::warn!("another run keeps `{}` for itself", lock.display());
-    Ok(None)
+    Ok(turn)
 }
 
 /// Pins and points at what there is now, also after a failure: what is built is kept.

@@ -1,6 +1,6 @@
-//! The process of a step: its environment, its log, and its end, asked for or not.
+//! The process of a step: its environment, its log, and its end, asked for or not. The command itself runs below
+//! `mixmake keep`, which ends it where this program is killed.
 
-use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::executor::Cancel;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::Spec;
+use crate::processes::kill_tree;
 
 /// What every command sees of the environment, besides what the manifest sets and passes. Their
 /// values are in no key: they say where programs and temporary files are, not what to make.
@@ -40,16 +41,17 @@ fn spawn(job: &Job<'_>, spec: &Spec, folder: &Path) -> Result<Child, Failure> {
         fs::create_dir_all(parent).map_err(cannot)?;
     }
     let log = File::create(&job.log).map_err(cannot)?;
-    let mut command = Command::new("/bin/sh");
-    // The last word is what the shell calls itself in messages.
-    command.args(["-e", "-u", "-c", &spec.run, "step"]).current_dir(folder);
+    let cannot_start = |error| Failure::new(format!("cannot start the command: {error}"));
+    let mut command = Command::new(std::env::current_exe().map_err(cannot_start)?);
+    let run = std::process::id().to_string();
+    command.args(["keep", &run, "--", &spec.run]).current_dir(folder);
     command.env_clear().envs(FIXED);
     let passed = spec.pass_environment.iter().map(String::as_str).chain(INHERITED);
     command.envs(passed.filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(&spec.environment);
     command.stdin(Stdio::null());
     command.stdout(log.try_clone().map_err(cannot)?).stderr(log);
-    command.spawn().map_err(|error| Failure::new(format!("cannot start `/bin/sh`: {error}")))
+    command.spawn().map_err(cannot_start)
 }
 
 /// Waits without reaping first, so that whoever cancels can only meet this very process.
@@ -72,43 +74,6 @@ fn wait(child: &mut Child, cancel: &Cancel) -> std::io::Result<ExitStatus> {
         watch.thread().unpark();
     });
     child.wait()
-}
-
-/// Kills a process and all that it started. Its children come first in no case: while it lives it
-/// could start more.
-fn kill_tree(root: Pid) {
-    let parents = parents();
-    let mut family = HashSet::from([root.as_raw_nonzero().get()]);
-    loop {
-        let before = family.len();
-        family.extend(
-            parents
-                .iter()
-                .filter(|(_, up)| family.contains(up))
-                .map(|(pid, _)| *pid)
-                .collect::<Vec<_>>(),
-        );
-        if family.len() == before {
-            break;
-        }
-    }
-    let _ = kill_process(root, Signal::KILL);
-    for pid in family.into_iter().filter_map(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
-}
-
-/// The parent of every process.
-fn parents() -> HashMap<i32, i32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
-    let parent = |entry: fs::DirEntry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The command stands in parentheses and may hold anything; state and parent follow.
-        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-        Some((pid, parent))
-    };
-    entries.filter_map(Result::ok).filter_map(parent).collect()
 }
 
 fn failed(status: ExitStatus, log: &Path) -> Failure {
