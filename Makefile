@@ -44,7 +44,7 @@ soak: $(LIBTORCH_READY) ## Kill runs at KILLS=500 random instants (SEED=9), and 
 # libFuzzer's coverage comes from LLVM's passes, which a stable compiler has too; dependencies are instrumented
 # as well. --target keeps the flags from build scripts.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= manifest record pair sidecar
+FUZZ_TARGETS ?= manifest record lock pair sidecar
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

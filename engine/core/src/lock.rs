@@ -131,7 +131,9 @@ impl Lock {
         files::write(path, text.as_bytes())
     }
 
-    fn to_text(&self) -> String {
+    /// The text of the file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
         let line = |(fact, digest): (&String, &Digest)| match fact.split_once(' ') {
             Some((kind, name)) => format!("{kind} {digest} {}\n", escape(name)),
             None => String::new(),

@@ -166,8 +166,12 @@ impl Model {
         let made = output(id, self.values[id], self.specs[id].modulus, &inputs);
         let object = Digest::of(&made);
         let state = self.objects.get(&object).copied().unwrap_or(Bytes::Gone);
-        let there = self.results.contains_key(&key) && (!bytes || state != Bytes::Gone);
-        if !there {
+        let has_result = self.results.contains_key(&key);
+        if has_result {
+            // Of use to what reads from it and is up to date, even if its bytes cannot be had again.
+            expected.known.insert(id, (key, made.clone()));
+        }
+        if !has_result || (bytes && state == Bytes::Gone) {
             for producer in self.reads(id) {
                 self.bring_bytes(producer, expected);
             }

@@ -2,12 +2,19 @@
 
 mod survive;
 
+fn check(folder: &str, least: usize, survive: fn(&[u8])) {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(folder);
+    let seeds: Vec<_> = std::fs::read_dir(folder).expect("seeds").collect();
+    assert!(seeds.len() >= least, "{} seeds", seeds.len());
+    for seed in seeds {
+        survive(&std::fs::read(seed.expect("listed").path()).expect("read"));
+    }
+}
+
 #[test]
 fn seeds_are_survived() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/record");
-    let seeds: Vec<_> = std::fs::read_dir(folder).expect("seeds").collect();
-    assert!(seeds.len() >= 5, "a seed for each record");
-    for seed in seeds {
-        survive::record(&std::fs::read(seed.expect("listed").path()).expect("read"));
-    }
+    // One for each record.
+    check("record", 5, survive::record);
+    check("lock", 2, survive::lock);
 }

@@ -2,6 +2,7 @@
 //! seeds share this.
 
 use mixmake_core::holder::Holder;
+use mixmake_core::lock::Lock;
 use mixmake_core::memory::Snapshot;
 use mixmake_core::record::{self, ActionResult, Kept, Record, Request};
 
@@ -21,4 +22,11 @@ fn one<R: Record>(data: &[u8]) {
     let Ok(bytes) = record::encode(&read) else { return };
     let again = record::decode::<R>(&bytes).expect("just written");
     assert_eq!(record::encode(&again).ok(), Some(bytes));
+}
+
+/// `data` as a lock file, which people merge.
+pub fn lock(data: &[u8]) {
+    let Ok(lock) = Lock::parse(&String::from_utf8_lossy(data)) else { return };
+    let again = Lock::parse(&lock.to_text()).expect("just written");
+    assert_eq!(again, lock);
 }

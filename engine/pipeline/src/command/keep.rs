@@ -3,6 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{
     Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
@@ -25,8 +26,12 @@ pub fn run(args: &Keep) -> Result<Exit> {
         return Err(Error::internal("the run that wanted this command has ended"));
     }
     let mut child = start(&args.command).map_err(cannot)?;
-    end_with_the_run(signals, &child);
-    end_as(child.wait().map_err(cannot)?)
+    let ending = Arc::new(Mutex::new(()));
+    end_with_the_run(signals, &child, Arc::clone(&ending));
+    let status = child.wait().map_err(cannot)?;
+    // The command is the first to be killed, and this process must not go before the last is.
+    let _until_all_are = ending.lock().unwrap_or_else(PoisonError::into_inner);
+    end_as(status)
 }
 
 /// The last word is what the shell calls itself in messages.
@@ -34,10 +39,11 @@ fn start(command: &str) -> std::io::Result<Child> {
     Command::new("/bin/sh").args(["-e", "-u", "-c", command, "step"]).spawn()
 }
 
-fn end_with_the_run(mut signals: Signals, child: &Child) {
+fn end_with_the_run(mut signals: Signals, child: &Child, ending: Arc<Mutex<()>>) {
     let Some(child) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
     std::thread::spawn(move || {
         if signals.forever().any(|signal| signal == SIGTERM) {
+            let _ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
             kill_tree(child);
         }
     });
