@@ -94,9 +94,7 @@ impl Workspace {
 
     /// Starts the binary as the leader of a process group of its own.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
-        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(command.spawn().expect("started"))
+        Running::of(self.command(arguments))
     }
 
     /// Digests of the lock file by `target/output`.
@@ -199,6 +197,12 @@ impl Outcome {
 pub struct Running(Child);
 
 impl Running {
+    /// Starts a command as the leader of a process group of its own.
+    pub fn of(mut command: Command) -> Self {
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("started"))
+    }
+
     fn group(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.0.id()).expect("a pid")).expect("not 0")
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use mixmake_core::graph::FileId;
+use mixmake_core::plan::Plan;
 use mixmake_core::{ActionId, Source};
 use mixmake_data::corpus::dropped::{self, DroppedRow};
 use serde_json::json;
@@ -17,10 +18,12 @@ use crate::workspace::{Workspace, tidy};
 pub fn run(global: &Global, args: &Dropped) -> Result<Exit> {
     let workspace = Workspace::open(global)?;
     let index = find(&workspace, &args.domain)?;
-    let paths = files(&workspace, index);
+    let all: Vec<_> = workspace.staged.graph.ids().collect();
+    let plan = workspace.plan(&all)?;
+    let paths = files(&workspace, index, &plan);
     let mut shown = Vec::new();
     let mut left = args.limit.unwrap_or(u64::MAX);
-    for list in lists(&workspace, index)? {
+    for list in lists(&workspace, index, &plan)? {
         let mut take = |row: DroppedRow| {
             if args.rule.as_ref().is_some_and(|rule| *rule != row.reason) {
                 return true;
@@ -29,7 +32,7 @@ pub fn run(global: &Global, args: &Dropped) -> Result<Exit> {
                 return false;
             }
             left -= 1;
-            let path = paths.get(&row.source).map(|path| tidy(path).display().to_string());
+            let path = paths.get(&row.source).cloned();
             if global.json {
                 shown.push(json!({
                     "file": path, "digest": row.source, "row": row.row, "rule": row.reason, "detail": row.detail,
@@ -66,9 +69,7 @@ fn find(workspace: &Workspace, name: &str) -> Result<usize> {
 }
 
 /// The lists of the domain's actions: first by the rules for one document, then by those that compare.
-fn lists(workspace: &Workspace, index: usize) -> Result<Vec<PathBuf>> {
-    let all: Vec<_> = workspace.staged.graph.ids().collect();
-    let plan = workspace.plan(&all)?;
+fn lists(workspace: &Workspace, index: usize, plan: &Plan) -> Result<Vec<PathBuf>> {
     let parts = workspace.staged.documents[index].iter().map(|&part| (part, documents::DROPPED));
     let whole = (workspace.staged.samples[index], samples::DROPPED);
     let path = |(action, output): (ActionId, &str)| {
@@ -82,15 +83,21 @@ fn lists(workspace: &Workspace, index: usize) -> Result<Vec<PathBuf>> {
     parts.chain([whole]).map(path).collect()
 }
 
-/// Paths of the domain's files, by digest.
-fn files(workspace: &Workspace, index: usize) -> HashMap<String, PathBuf> {
+/// Paths and URLs of the domain's files, by digest.
+fn files(workspace: &Workspace, index: usize, plan: &Plan) -> HashMap<String, String> {
     let graph = &workspace.staged.graph;
     let parts = workspace.staged.documents[index].iter();
     let inputs = parts.flat_map(|part| &graph.action(*part).inputs);
-    let path = |source: &Source| {
-        let Source::File(FileId(place)) = source else { return None };
-        let facts = workspace.files[*place]?;
-        Some((facts.digest.to_hex(), graph.file_path(FileId(*place)).to_owned()))
+    let path = |source: &Source| match source {
+        Source::File(FileId(place)) => {
+            let facts = workspace.files[*place]?;
+            let path = tidy(graph.file_path(FileId(*place)));
+            Some((facts.digest.to_hex(), path.display().to_string()))
+        }
+        Source::Output(action, output) => {
+            let made = plan.results[action.0].as_ref()?.output(output)?;
+            Some((made.digest.to_hex(), graph.source_label(source)))
+        }
     };
     inputs.filter_map(|input| path(&input.source)).collect()
 }
