@@ -86,7 +86,7 @@ impl Clouds {
         let all = self.servers().into_iter().flat_map(Server::asked);
         let is_content = |asked: &Asked| {
             asked.method == "GET"
-                && asked.path.contains("data/")
+                && decode(&asked.path).contains("data/")
                 && !asked.path.starts_with("/api/")
         };
         let start = |asked: Asked| (asked.path.clone(), asked.range().map(|(first, _)| first));
@@ -132,7 +132,7 @@ pub fn undress(command: &mut Command) {
 
 impl State {
     fn stalled(&self, asked: &Asked, answer: Answer) -> Answer {
-        let stalls = self.stalls.load(Ordering::SeqCst) && asked.path.contains("data/");
+        let stalls = self.stalls.load(Ordering::SeqCst) && decode(&asked.path).contains("data/");
         Answer { pause: stalls.then_some(Duration::from_secs(60)), ..answer }
     }
 

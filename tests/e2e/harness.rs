@@ -71,7 +71,7 @@ impl Workspace {
     pub fn command<I: AsRef<std::ffi::OsStr>>(&self, arguments: &[I]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mixmake"));
         command.args(arguments).current_dir(&self.folder);
-        for variable in ["MIXMAKE_STORE", "MIXMAKE_LOG", "NO_COLOR"] {
+        for variable in ["MIXMAKE_STORE", "MIXMAKE_LOG", "MIXMAKE_OFFLINE", "NO_COLOR"] {
             command.env_remove(variable);
         }
         command

@@ -1,11 +1,9 @@
 //! `dropped`: every row of a domain that a rule left out, with its place and the reason.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use mixmake_core::graph::FileId;
+use mixmake_core::ActionId;
 use mixmake_core::plan::Plan;
-use mixmake_core::{ActionId, Source};
 use mixmake_data::corpus::dropped::{self, DroppedRow};
 use serde_json::json;
 
@@ -13,14 +11,14 @@ use crate::cli::{Dropped, Global};
 use crate::error::{Error, Exit, Result};
 use crate::stage::{documents, samples};
 use crate::ui::print;
-use crate::workspace::{Workspace, tidy};
+use crate::workspace::Workspace;
 
 pub fn run(global: &Global, args: &Dropped) -> Result<Exit> {
     let workspace = Workspace::open(global)?;
     let index = find(&workspace, &args.domain)?;
     let all: Vec<_> = workspace.staged.graph.ids().collect();
     let plan = workspace.plan(&all)?;
-    let paths = files(&workspace, index, &plan);
+    let paths = workspace.names_of(index, &plan.results);
     let mut shown = Vec::new();
     let mut left = args.limit.unwrap_or(u64::MAX);
     for list in lists(&workspace, index, &plan)? {
@@ -81,23 +79,4 @@ fn lists(workspace: &Workspace, index: usize, plan: &Plan) -> Result<Vec<PathBuf
         })
     };
     parts.chain([whole]).map(path).collect()
-}
-
-/// Paths and URLs of the domain's files, by digest.
-fn files(workspace: &Workspace, index: usize, plan: &Plan) -> HashMap<String, String> {
-    let graph = &workspace.staged.graph;
-    let parts = workspace.staged.documents[index].iter();
-    let inputs = parts.flat_map(|part| &graph.action(*part).inputs);
-    let path = |source: &Source| match source {
-        Source::File(FileId(place)) => {
-            let facts = workspace.files[*place]?;
-            let path = tidy(graph.file_path(FileId(*place)));
-            Some((facts.digest.to_hex(), path.display().to_string()))
-        }
-        Source::Output(action, output) => {
-            let made = plan.results[action.0].as_ref()?.output(output)?;
-            Some((made.digest.to_hex(), graph.source_label(source)))
-        }
-    };
-    inputs.filter_map(|input| path(&input.source)).collect()
 }

@@ -1,5 +1,6 @@
 //! `show`: from a token of a shard back to the file, the row and the character it comes from, and the text around it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mixmake_core::graph::FileId;
@@ -33,7 +34,10 @@ pub fn run(global: &Global, args: &Show) -> Result<Exit> {
         }
         _ => None,
     };
-    let file = workspace.file_of(&origin.source, &plan.results);
+    let file = workspace
+        .names_of(shard.index, &plan.results)
+        .remove(&origin.source)
+        .or_else(|| workspace.file_of(&origin.source, &plan.results));
     report(global, &Shown { position, origin: &origin, file, text: text.as_ref() });
     Ok(Exit::Success)
 }
@@ -176,6 +180,26 @@ impl<'w> Domain<'w> {
 }
 
 impl Workspace {
+    /// Paths and URLs of a domain's files, by digest.
+    #[must_use]
+    pub fn names_of(&self, domain: usize, results: &Results) -> HashMap<String, String> {
+        let graph = &self.staged.graph;
+        let parts = self.staged.documents[domain].iter();
+        let inputs = parts.flat_map(|part| &graph.action(*part).inputs);
+        let named = |source: &Source| match source {
+            Source::File(FileId(place)) => {
+                let facts = self.files[*place]?;
+                let path = tidy(graph.file_path(FileId(*place)));
+                Some((facts.digest.to_hex(), path.display().to_string()))
+            }
+            Source::Output(action, output) => {
+                let made = results[action.0].as_ref()?.output(output)?;
+                Some((made.digest.to_hex(), graph.source_label(source)))
+            }
+        };
+        inputs.filter_map(|input| named(&input.source)).collect()
+    }
+
     /// The path or URL of the file with that digest, as it was found by this command.
     #[must_use]
     pub fn file_of(&self, digest: &str, results: &Results) -> Option<String> {

@@ -110,7 +110,7 @@ impl Server {
 
     /// Requests for bodies, of a path that ends so.
     pub fn gets(&self, end: &str) -> Vec<Asked> {
-        let is_get = |asked: &Asked| asked.method == "GET" && asked.path.ends_with(end);
+        let is_get = |asked: &Asked| asked.method == "GET" && decode(&asked.path).ends_with(end);
         self.asked().into_iter().filter(is_get).collect()
     }
 }
