@@ -19,7 +19,7 @@ CARGO ?= cargo
 RELEASE := --release --locked
 MIXMAKE := target/release/mixmake
 
-.PHONY: help demo build test test-export soak fuzz lint bench doc clean
+.PHONY: help demo build test test-export test-remote soak fuzz lint bench doc clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -64,6 +64,13 @@ test-export: build ## Compare exported tokens by the readers of Megatron, OLMo, 
 	  torch megatron-core==0.16.1 datatrove==0.10.1 ai2-olmo-core==3.0.0
 	rm -rf target/export-check
 	target/export-venv/bin/python tests/export/check.py $(MIXMAKE) target/export-check
+
+test-remote: build ## Read from emulators of S3 (moto) and Azure (Azurite), from PyPI and npm
+	test -d target/remote-venv || $(PYTHON) -m venv target/remote-venv
+	target/remote-venv/bin/pip install --quiet --disable-pip-version-check 'moto[server]==5.2.5' azure-storage-blob
+	npm install --silent --no-audit --no-fund --prefix target/remote-npm azurite@3
+	rm -rf target/remote-check
+	target/remote-venv/bin/python tests/remote/emulators.py $(MIXMAKE) target/remote-npm/node_modules/.bin/azurite-blob target/remote-check
 
 lint: $(LIBTORCH_READY) ## Formatting, clippy, and the build without libtorch
 	$(CARGO) fmt --all --check

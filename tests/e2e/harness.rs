@@ -71,7 +71,7 @@ impl Workspace {
     pub fn command<I: AsRef<std::ffi::OsStr>>(&self, arguments: &[I]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mixmake"));
         command.args(arguments).current_dir(&self.folder);
-        for variable in ["MIXMAKE_STORE", "MIXMAKE_LOG", "NO_COLOR"] {
+        for variable in ["MIXMAKE_STORE", "MIXMAKE_LOG", "MIXMAKE_OFFLINE", "NO_COLOR"] {
             command.env_remove(variable);
         }
         command
@@ -94,9 +94,7 @@ impl Workspace {
 
     /// Starts the binary as the leader of a process group of its own.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
-        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(command.spawn().expect("started"))
+        Running::of(self.command(arguments))
     }
 
     /// Digests of the lock file by `target/output`.
@@ -199,6 +197,12 @@ impl Outcome {
 pub struct Running(Child);
 
 impl Running {
+    /// Starts a command as the leader of a process group of its own.
+    pub fn of(mut command: Command) -> Self {
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("started"))
+    }
+
     fn group(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.0.id()).expect("a pid")).expect("not 0")
     }

@@ -5,6 +5,7 @@
 
 mod asking;
 mod bad_data;
+mod clouds;
 mod corpora;
 mod corpus;
 mod determinism;
@@ -20,6 +21,9 @@ mod leaks;
 mod locked;
 mod planning;
 mod real_corpora;
+mod remote;
+#[path = "../../engine/remote/tests/server/mod.rs"]
+mod server;
 mod shell;
 mod shipped;
 mod small;

@@ -9,10 +9,10 @@ fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
 }
 
-/// The store and `out` are in the workspace, not in the repository.
+/// The store and `out` are in the workspace, not in the repository. The reference names servers, which no test reaches.
 fn mixmake(workspace: &Workspace, verb: &str, name: &str, more: &[&str]) -> Outcome {
     let manifest = workspace.path(name).to_string_lossy().into_owned();
-    workspace.mixmake(&[&[verb, "-m", &manifest, "--store", "store"], more].concat())
+    workspace.mixmake(&[&[verb, "--offline", "-m", &manifest, "--store", "store"], more].concat())
 }
 
 fn copied(name: &str) -> Workspace {

@@ -67,6 +67,7 @@ fn request(seed: u64) -> Request {
         inputs: vec![],
         outputs: vec![output("data", false), output("losses", true)],
         target: "write".into(),
+        advice: serde_json::Map::new(),
     }
 }
 
@@ -277,6 +278,7 @@ fn an_edit_that_the_time_stamp_hides_is_found() {
         role: "source".into(),
         digest: Digest::of(b"old"),
         attributes: Map::new(),
+        name: None,
         file: Some(RequestFile {
             path: file.clone(),
             bytes: 3,

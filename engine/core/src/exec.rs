@@ -105,6 +105,8 @@ pub struct Job<'a> {
     pub kind: String,
     pub version: u32,
     pub params: Map<String, Value>,
+    /// What does not decide the output, see [`crate::Graph::advise`].
+    pub advice: Map<String, Value>,
     /// In canonical order: by role, digest, attributes.
     pub inputs: Vec<JobInput>,
     /// A folder that survives a crash, so that long work can resume.
@@ -125,6 +127,8 @@ pub struct JobInput {
     pub digest: Digest,
     pub attributes: Map<String, Value>,
     pub path: PathBuf,
+    /// What people call it, where that is not the path.
+    pub name: Option<String>,
 }
 
 impl Job<'_> {
@@ -334,6 +338,7 @@ fn prepare<'a>(
             Some(file) => file.path.clone(),
             None => store.object_path(input.digest),
         },
+        name: input.name.clone(),
     });
     Ok(Job {
         key: request.key,
@@ -341,6 +346,7 @@ fn prepare<'a>(
         kind: request.kind.clone(),
         version: request.version,
         params: request.params.clone(),
+        advice: request.advice.clone(),
         inputs: inputs.collect(),
         scratch,
         output_names: request.outputs.iter().map(|output| output.name.clone()).collect(),

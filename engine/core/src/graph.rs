@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use crate::action::{Action, Source};
 
 /// Index of an action in its graph.
@@ -32,6 +34,8 @@ pub struct Graph {
     files: Vec<PathBuf>,
     by_target: HashMap<String, ActionId>,
     by_path: HashMap<PathBuf, FileId>,
+    advice: HashMap<ActionId, Map<String, Value>>,
+    names: HashMap<ActionId, String>,
 }
 
 impl Graph {
@@ -63,6 +67,28 @@ impl Graph {
         }
         self.actions.push(action);
         Ok(id)
+    }
+
+    /// Tells whoever runs the action something that does not decide its output, such as where bytes that are
+    /// known by their hash can be had. Never part of a key.
+    pub fn advise(&mut self, id: ActionId, advice: Map<String, Value>) {
+        self.advice.insert(id, advice);
+    }
+
+    /// Says what people call the bytes of the action's outputs, where that is not its target and their names: a URL.
+    pub fn call(&mut self, id: ActionId, name: &str) {
+        self.names.insert(id, name.to_owned());
+    }
+
+    /// See [`Graph::call`].
+    #[must_use]
+    pub fn called(&self, id: ActionId) -> Option<&str> {
+        self.names.get(&id).map(String::as_str)
+    }
+
+    #[must_use]
+    pub fn advice(&self, id: ActionId) -> Map<String, Value> {
+        self.advice.get(&id).cloned().unwrap_or_default()
     }
 
     #[must_use]
@@ -146,14 +172,15 @@ impl Graph {
         needed
     }
 
-    /// How an input is called by people: a target's output or a path.
+    /// How an input is called by people: a target's output, a path, or what [`Graph::call`] says.
     #[must_use]
     pub fn source_label(&self, source: &Source) -> String {
         match source {
             Source::File(file) => self.file_path(*file).display().to_string(),
-            Source::Output(producer, output) => {
-                format!("{}/{output}", self.action(*producer).target)
-            }
+            Source::Output(producer, output) => match self.called(*producer) {
+                Some(name) => name.to_owned(),
+                None => format!("{}/{output}", self.action(*producer).target),
+            },
         }
     }
 }

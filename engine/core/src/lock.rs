@@ -12,10 +12,14 @@ use crate::files::{self, FileError};
 const HEADER: &str =
     "# Written by mixmake: what every input was and every target gave. Do not edit; commit it.\n";
 
-/// The facts of one lock file: `input PATH`, `key TARGET` or `result TARGET/OUTPUT` to a digest.
+/// The facts of one lock file: `input PATH`, `key TARGET` or `result TARGET/OUTPUT` to a digest, and what is pinned of
+/// files that are elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
     facts: BTreeMap<String, Digest>,
+    /// `remote URL` to length and identity, `listing URL` to the digest of what a glob stood for, `commit URL` to
+    /// a commit: words without spaces, but for the one after the length.
+    elsewhere: BTreeMap<String, String>,
 }
 
 /// A line that is no fact.
@@ -24,7 +28,7 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(
-        "`{path}`, line {line}: expected `input DIGEST PATH`, `key KEY TARGET` or `result DIGEST TARGET/OUTPUT`, got `{text}`"
+        "`{path}`, line {line}: expected `input DIGEST PATH`, `key KEY TARGET`, `result DIGEST TARGET/OUTPUT`, `remote BYTES IDENTITY URL`, `listing DIGEST URL` or `commit COMMIT URL`, got `{text}`"
     )]
     Line { path: String, line: usize, text: String },
 }
@@ -51,17 +55,71 @@ impl Lock {
     }
 
     fn parse_as(text: &str, path: &Path) -> Result<Self, LockError> {
+        let mut elsewhere = BTreeMap::new();
         let is_fact = |(_, line): &(usize, &str)| !line.is_empty() && !line.starts_with('#');
         let fact = |(index, line): (usize, &str)| {
-            parse(line).ok_or_else(|| LockError::Line {
-                path: path.display().to_string(),
-                line: index + 1,
-                text: line.to_owned(),
-            })
+            if let Some(fact) = parse(line) {
+                return Some(Ok(fact));
+            }
+            if let Some((fact, value)) = parse_elsewhere(line) {
+                elsewhere.insert(fact, value);
+                return None;
+            }
+            let path = path.display().to_string();
+            Some(Err(LockError::Line { path, line: index + 1, text: line.to_owned() }))
         };
-        let facts = text.lines().enumerate().filter(is_fact).map(fact);
+        let facts = text.lines().enumerate().filter(is_fact).filter_map(fact);
         // At once: the lines are sorted, and a map is made of sorted facts without a search for each.
-        Ok(Self { facts: facts.collect::<Result<_, _>>()? })
+        let facts = facts.collect::<Result<_, _>>()?;
+        Ok(Self { facts, elsewhere })
+    }
+
+    /// Pins how long a file that is elsewhere is, and what tells its content apart, in a word.
+    pub fn pin_remote(&mut self, url: &str, bytes: u64, identity: &str) {
+        self.elsewhere.insert(format!("remote {url}"), format!("{bytes} {identity}"));
+    }
+
+    /// Length and identity that a file elsewhere is pinned to.
+    #[must_use]
+    pub fn remote(&self, url: &str) -> Option<(u64, &str)> {
+        let (bytes, identity) = self.elsewhere.get(&format!("remote {url}"))?.split_once(' ')?;
+        Some((bytes.parse().ok()?, identity))
+    }
+
+    /// Every file elsewhere that is pinned, by its URL.
+    pub fn remotes(&self) -> impl Iterator<Item = &str> {
+        self.elsewhere.keys().filter_map(|fact| fact.strip_prefix("remote "))
+    }
+
+    /// Pins that a glob stood for the files whose names and identities have that digest.
+    pub fn pin_listing(&mut self, url: &str, digest: Digest) {
+        self.elsewhere.insert(format!("listing {url}"), digest.to_hex());
+    }
+
+    #[must_use]
+    pub fn listing(&self, url: &str) -> Option<Digest> {
+        self.elsewhere.get(&format!("listing {url}"))?.parse().ok()
+    }
+
+    /// Pins the commit that a branch or tag was.
+    pub fn pin_commit(&mut self, url: &str, commit: &str) {
+        self.elsewhere.insert(format!("commit {url}"), commit.to_owned());
+    }
+
+    #[must_use]
+    pub fn commit(&self, url: &str) -> Option<&str> {
+        self.elsewhere.get(&format!("commit {url}")).map(String::as_str)
+    }
+
+    /// Which facts of files elsewhere differ, as `remote URL`, `listing URL` or `commit URL`, and whether each is
+    /// pinned here.
+    #[must_use]
+    pub fn differences_elsewhere(&self, now: &Self) -> Vec<(String, bool)> {
+        let names: std::collections::BTreeSet<_> =
+            self.elsewhere.keys().chain(now.elsewhere.keys()).collect();
+        let differ =
+            names.into_iter().filter(|name| self.elsewhere.get(*name) != now.elsewhere.get(*name));
+        differ.map(|name| (name.clone(), self.elsewhere.contains_key(name))).collect()
     }
 
     pub fn pin_input(&mut self, path: &str, digest: Digest) {
@@ -106,7 +164,7 @@ impl Lock {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
+        self.facts.is_empty() && self.elsewhere.is_empty()
     }
 
     /// What `now` would change of the facts pinned here.
@@ -138,7 +196,13 @@ impl Lock {
             Some((kind, name)) => format!("{kind} {digest} {}\n", escape(name)),
             None => String::new(),
         };
-        format!("{HEADER}{}", self.facts.iter().map(line).collect::<String>())
+        let mut text = format!("{HEADER}{}", self.facts.iter().map(line).collect::<String>());
+        for (fact, value) in &self.elsewhere {
+            if let Some((kind, url)) = fact.split_once(' ') {
+                text.push_str(&format!("{kind} {value} {}\n", escape(url)));
+            }
+        }
+        text
     }
 }
 
@@ -147,6 +211,23 @@ fn parse(line: &str) -> Option<(String, Digest)> {
     let kind = parts.next().filter(|kind| matches!(*kind, "input" | "key" | "result"))?;
     let digest = parts.next()?.parse().ok()?;
     Some((format!("{kind} {}", unescape(parts.next()?)), digest))
+}
+
+fn parse_elsewhere(line: &str) -> Option<(String, String)> {
+    let (kind, rest) = line.split_once(' ')?;
+    let words = match kind {
+        "remote" => 2,
+        "listing" | "commit" => 1,
+        _ => return None,
+    };
+    let (end, _) = rest.match_indices(' ').nth(words - 1)?;
+    let value = &rest[..end];
+    let is_whole = match kind {
+        "remote" => value.split_once(' ')?.0.parse::<u64>().is_ok(),
+        "listing" => value.parse::<Digest>().is_ok(),
+        _ => !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+    };
+    is_whole.then(|| (format!("{kind} {}", unescape(&rest[end + 1..])), value.to_owned()))
 }
 
 /// A name in one line, whatever is in it.
@@ -205,6 +286,29 @@ mod tests {
             lock.pin_input(name, Digest::of(b"1"));
             lock.write(&path).expect("written");
             assert_eq!(Lock::read(&path).expect("read"), lock, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn files_elsewhere_are_pinned_a_line_each() {
+        let mut lock = Lock::default();
+        lock.pin_remote("s3://b/a b.jsonl", 12, "etag:x");
+        lock.pin_listing("s3://b/*.jsonl", Digest::of(b"1"));
+        lock.pin_commit("hf://datasets/o/n@main", &"ab".repeat(20));
+        let text = lock.to_text();
+        assert!(text.contains("\nremote 12 etag:x s3://b/a b.jsonl\n"), "{text}");
+        let read = Lock::parse(&text).expect("read");
+        assert_eq!(read, lock);
+        assert_eq!(read.remote("s3://b/a b.jsonl"), Some((12, "etag:x")));
+        assert_eq!(read.listing("s3://b/*.jsonl"), Some(Digest::of(b"1")));
+        assert_eq!(read.commit("hf://datasets/o/n@main"), Some("ab".repeat(20).as_str()));
+        lock.pin_remote("s3://b/a b.jsonl", 12, "etag:y");
+        let expected = [("remote s3://b/a b.jsonl".to_owned(), true)];
+        assert_eq!(read.differences_elsewhere(&lock), expected);
+        for line in
+            ["remote x etag:x s3://b/a", "listing 12 s3://b/*", "commit xyz hf://x", "remote 1 x"]
+        {
+            assert!(Lock::parse(line).is_err(), "{line}");
         }
     }
 

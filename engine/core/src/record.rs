@@ -79,6 +79,9 @@ pub struct Request {
     pub outputs: Vec<RequestOutput>,
     /// For messages only.
     pub target: String,
+    /// What the graph advises; not part of the key.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub advice: Map<String, Value>,
 }
 
 /// An input of a [`Request`].
@@ -88,6 +91,9 @@ pub struct RequestInput {
     pub digest: Digest,
     #[serde(default)]
     pub attributes: Map<String, Value>,
+    /// What people call it, where that is neither a target nor a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Where the bytes are, when they are outside the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<RequestFile>,
@@ -206,6 +212,7 @@ mod tests {
                 inputs: vec![],
                 outputs: vec![],
                 target: "mixture/a".into(),
+                advice: serde_json::Map::new(),
             };
             let read = decode::<Request>(&encode(&request).expect("encoded")).expect("decoded");
             let bits = |request: &Request| request.params["weight"].as_f64().map(f64::to_bits);

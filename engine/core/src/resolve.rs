@@ -99,6 +99,7 @@ impl Build<'_> {
                 role: input.role.to_owned(),
                 digest: resolved.digests[index],
                 attributes: input.attributes.clone(),
+                name: self.name_of(&input.source),
                 file: self.request_file(&input.source),
             }
         });
@@ -114,6 +115,14 @@ impl Build<'_> {
             inputs: inputs.collect(),
             outputs: action.outputs.iter().map(output).collect(),
             target: action.target.clone(),
+            advice: self.graph.advice(id),
+        }
+    }
+
+    fn name_of(&self, source: &Source) -> Option<String> {
+        match source {
+            Source::File(_) => None,
+            Source::Output(producer, _) => self.graph.called(*producer).map(ToOwned::to_owned),
         }
     }
 

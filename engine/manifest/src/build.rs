@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::document::{Document, Section};
+use crate::remote;
 use crate::schema::{
     Architecture, AutoScale, Block, BuiltinTokenizer, Ddo, Deterministic, Domain, Duplicates,
     Format, HeldOut, Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError, Padding,
@@ -137,8 +138,8 @@ fn tokenizer_source(section: &Section) -> Built<TokenizerSource> {
 fn domain(section: &Section) -> Built<Domain> {
     Ok(Domain {
         name: section.name.clone(),
-        files: texts(section, "files")?,
-        exclude: texts(section, "exclude")?,
+        files: remote::resolved(section, texts(section, "files")?),
+        exclude: remote::resolved(section, texts(section, "exclude")?),
         origin: section.text("origin"),
         format: section
             .text("format")
@@ -165,7 +166,7 @@ fn domain(section: &Section) -> Built<Domain> {
             _ => None,
         })?,
         near_duplicates: section.share("near-duplicates"),
-        decontaminate: texts(section, "decontaminate")?,
+        decontaminate: texts(section, "decontaminate")?.into_iter().map(remote::local).collect(),
         decontaminate_words: narrow(section, "decontaminate-words")?,
         on_error: choice(section, "on-error", |name| match name {
             "fail" => Some(OnError::Fail),

@@ -3,6 +3,7 @@
 
 mod cycles;
 mod domains;
+mod remote;
 mod scales;
 mod shapes;
 mod steps;
@@ -21,6 +22,7 @@ pub fn document(document: &Document, sink: &mut Sink) {
     references(document, sink);
     steps::check(document, sink);
     domains::check(document, sink);
+    remote::check(document, sink);
     weights::check(document, sink);
     shapes::check(document, sink);
     scales::check(document, sink);

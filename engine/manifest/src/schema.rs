@@ -216,9 +216,10 @@ pub enum BuiltinTokenizer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Domain {
     pub name: String,
-    /// `files`: globs or paths, relative to the manifest.
+    /// `files`: globs or paths, relative to the manifest; outputs of steps; or URLs, also for what `hub` and
+    /// `revision` say (`hf://datasets/OWNER/NAME@REVISION/PATH`). `file://` is a path here already.
     pub files: Vec<String>,
-    /// `exclude`: globs taken away from `files`.
+    /// `exclude`: globs taken away from `files`, in the same forms.
     pub exclude: Vec<String>,
     /// `origin`: where to get the files, shown when they are missing. Never part of a key.
     pub origin: Option<String>,
@@ -248,7 +249,7 @@ pub struct Domain {
     pub duplicates_of_blocks: bool,
     /// `near-duplicates`: the least resemblance of what is dropped, 0 to 1.
     pub near_duplicates: Option<f64>,
-    /// `decontaminate`: globs of evaluation texts.
+    /// `decontaminate`: globs of evaluation texts, or URLs.
     pub decontaminate: Vec<String>,
     /// `decontaminate-words`: words of a run that must not be shared.
     pub decontaminate_words: u32,

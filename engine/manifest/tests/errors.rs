@@ -370,3 +370,31 @@ fn steps() {
         &[("environment = {", "pass-environment = [\"LANG\", \"$HOME\"]\nenvironment = {")],
     );
 }
+
+#[test]
+fn files_that_are_elsewhere() {
+    let files = |files: &str| [("files = [\"c4/*.jsonl.zst\"]", format!("files = {files}"))];
+    let check_files = |name: &str, text: &str| {
+        let edits = files(text);
+        check(name, &edits.each_ref().map(|(from, to)| (*from, to.as_str())));
+    };
+    check_files("url_scheme", "[\"s4://bucket/x.gz\", \"ftp://host/x.gz\"]");
+    check_files(
+        "url_without_file",
+        "[\"s3://bucket\", \"gs://bucket/a//b\", \"az://c/x/\", \"https://host/\", \"hf://owner/name/x\", \"file://x\"]",
+    );
+    check_files("url_glob", "\"https://host/part-*.gz\"");
+    check_files(
+        "url_credentials",
+        "[\"https://me:word@host/x.gz\", \"https://host/x.gz?a=1&X-Amz-Signature=0\"]",
+    );
+    check_files("hub_name", "\"x.gz\"\nhub = \"https://huggingface.co/datasets/allenai/c4\"");
+    check_files("hub_path", "[\"/data/x.gz\", \"../x.gz\"]\nhub = \"allenai/c4\"");
+    check_files("hub_revision", "\"x.gz\"\nhub = \"allenai/c4\"\nrevision = \"ma*in\"");
+    check("revision_alone", &[("block = \"random\"", "revision = \"v1\"")]);
+    check(
+        "url_elsewhere",
+        &[("train = \"bpe\"\nvocabulary = 1024", "file = \"https://host/tokenizer.json\"")],
+    );
+    check_steps("url_step", &[("inputs = \"a.txt\"", "inputs = \"s3://bucket/a.txt\"")]);
+}

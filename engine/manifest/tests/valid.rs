@@ -57,6 +57,23 @@ fn values_and_defaults() {
 }
 
 #[test]
+fn datasets_of_the_hub_are_urls_and_file_urls_are_paths() {
+    let text = "[corpus]\nrevision = 'v1'\n\
+        [domain.a]\nhub = 'o/n'\nfiles = ['data/*.gz', './x', 's3://b/y', 'file:///z', 'step.s/out']\nexclude = 'data/0*'\n\
+        [domain.b]\nhub = 'o/m'\nrevision = 'refs/convert/parquet'\nfiles = '**/*.parquet'\n\
+        [domain.c]\nfiles = ['c/*', 'https://h/x?y=1', 'hf://datasets/o/n/x']\ndecontaminate = ['file:///e', 'gs://b/*']\n\
+        [step.s]\nrun = 'true'\ninputs = 'i'\noutputs = 'out'\n[tokenizer]\ntrain = 'bpe'\n";
+    let manifest = read(text, &[]);
+    let files = |domain: usize| manifest.domains[domain].files.join(" ");
+    let hub = "hf://datasets/o/n@v1";
+    assert_eq!(files(0), format!("{hub}/data/*.gz {hub}/x s3://b/y /z step.s/out"));
+    assert_eq!(manifest.domains[0].exclude, [format!("{hub}/data/0*")]);
+    assert_eq!(files(1), "hf://datasets/o/m@refs%2Fconvert%2Fparquet/**/*.parquet");
+    assert_eq!(files(2), "c/* https://h/x?y=1 hf://datasets/o/n/x");
+    assert_eq!(manifest.domains[2].decontaminate, ["/e", "gs://b/*"]);
+}
+
+#[test]
 fn origins() {
     let text = "[domain.a]\nfiles = 'x'\n[domain.b]\nfiles = ['y', 'z']\nwhere.meta.language = 'en'\n[tokenizer]\ntrain = 'bpe'\n[corpus]\nmin-chars = 7\n";
     let manifest = read(text, &["domain.b.min-chars=9"]);

@@ -42,6 +42,9 @@ pub struct Global {
     /// A key of the manifest, as if the file said so: `--set recipe.small.learning-rate=1e-3`
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Reach no server: what is not here is an error
+    #[arg(long, global = true, env = "MIXMAKE_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub offline: bool,
     /// One JSON object for questions, newline-delimited events for `run`
     #[arg(long, global = true)]
     pub json: bool,
@@ -127,6 +130,9 @@ pub struct Run {
     /// Fail (exit 4) instead of changing the lock file
     #[arg(long)]
     pub locked: bool,
+    /// Ask anew what the manifest's URLs and revisions stand for, instead of going by the lock file
+    #[arg(long, conflicts_with_all = ["locked", "offline"])]
+    pub update_remote: bool,
     /// Write a trace of the run that browsers' trace viewers open (`chrome://tracing`, Perfetto)
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub trace: Option<PathBuf>,
@@ -142,6 +148,9 @@ pub struct Plan {
     /// Exit 4 when something would run
     #[arg(long)]
     pub exit_code: bool,
+    /// As after `run --update-remote`
+    #[arg(long, conflicts_with = "offline")]
+    pub update_remote: bool,
     /// Show every action, also those that are up to date
     #[arg(short = 'a', long)]
     pub all: bool,

@@ -8,6 +8,7 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 
 use crate::cli::{Cli, Global, Shell};
+use crate::remote::{Mode, Remotes};
 use crate::stage::{Environment, stage};
 
 /// Set by the script that a shell sources, to the shell's name.
@@ -50,7 +51,9 @@ fn names(global: &Global) -> Option<Vec<String>> {
     }
     let manifest = mixmake_manifest::load(&global.manifest, &global.overrides).ok()?;
     let gpus = crate::workspace::gpu_count();
-    let graph = stage(&manifest, Environment { gpus }).ok()?.graph;
+    // Nobody waits for a server between two key strokes.
+    let remotes = Remotes::of(&manifest, Mode::Pinned).ok()?;
+    let graph = stage(&manifest, Environment { gpus }, &remotes).ok()?.graph;
     Some(graph.ids().map(|id| graph.action(id).target.clone()).collect())
 }
 
@@ -61,6 +64,7 @@ fn global(typed: impl Iterator<Item = OsString>) -> Global {
         directory: None,
         store: None,
         overrides: Vec::new(),
+        offline: true,
         json: false,
         quiet: true,
         verbose: 0,

@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod history;
 mod processes;
+mod remote;
 pub mod runner;
 pub mod runtime;
 pub mod stage;
@@ -77,7 +78,7 @@ fn start_log(cli: &Cli) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MIXMAKE_LOG").unwrap_or_else(|_| {
         tracing_subscriber::EnvFilter::new(format!(
-            "mixmake={level},mixmake_core={level},mixmake_train={level}"
+            "mixmake={level},mixmake_core={level},mixmake_remote={level},mixmake_train={level}"
         ))
     });
     tracing_subscriber::fmt()

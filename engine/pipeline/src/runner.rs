@@ -7,7 +7,7 @@ use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job, Runner};
 
 use crate::stage::{
-    autoscale, ddo, documents, mixture, report, samples, shards, step, tokenizer, train,
+    autoscale, ddo, documents, download, mixture, report, samples, shards, step, tokenizer, train,
 };
 
 /// What a stage adds to the receipt.
@@ -23,8 +23,9 @@ pub struct Stages {
 }
 
 /// Every kind, with what it does in a few words; the documentation of keys is made from it.
-pub const KINDS: [(Kind, &str); 12] = [
+pub const KINDS: [(Kind, &str); 13] = [
     (step::KIND, "a command of the user's"),
+    (download::KIND, "a file that is elsewhere to its bytes"),
     (documents::KIND, "text files to documents that pass the rules for one document"),
     (samples::KIND, "documents to samples of both splits"),
     (tokenizer::BPE, "samples to a byte-level BPE"),
@@ -57,6 +58,7 @@ impl Stages {
     fn dispatch(&self, job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
         match job.kind.as_str() {
             name if name == step::KIND.name => step::run(job),
+            name if name == download::KIND.name => download::run(job, progress),
             name if name == documents::KIND.name => documents::run(job, progress),
             name if name == samples::KIND.name => samples::run(job, progress),
             name if name == tokenizer::BPE.name => tokenizer::run_bpe(job, progress),

@@ -1,6 +1,6 @@
 //! A manifest opened for work: its graph, store, memory, file digests, lock and `out/`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -17,11 +17,15 @@ use mixmake_core::record::ActionResult;
 use mixmake_core::resolve::Build;
 use mixmake_core::{Source, Store};
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
+use mixmake_manifest::is_remote;
 use mixmake_manifest::schema::Manifest;
+use mixmake_remote::RemoteFile;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::stage::{self, Environment, Reader, Staged};
+use crate::remote::{Mode, OFFLINE, Remotes};
+use crate::runtime::Runtime;
+use crate::stage::{self, Download, Environment, Reader, Staged};
 use crate::timeline::Timeline;
 
 /// Everything a verb asks or changes.
@@ -37,17 +41,31 @@ pub struct Workspace {
     /// What the runs of this process did when.
     pub timeline: Timeline,
     index: FileIndex,
+    remotes: Remotes,
+    /// Whether no server is to be reached.
+    is_offline: bool,
 }
 
 impl Workspace {
     /// Opens the manifest that the flags name.
     pub fn open(global: &Global) -> Result<Self> {
-        let manifest = load(global)?;
-        Self::of_manifest(global, manifest)
+        Self::open_as(global, false)
     }
 
-    pub fn of_manifest(global: &Global, manifest: Manifest) -> Result<Self> {
-        let staged = stage::stage(&manifest, Environment { gpus: gpu_count() })?;
+    /// The same; with `update`, what its URLs stand for is asked anew.
+    pub fn open_as(global: &Global, update: bool) -> Result<Self> {
+        let manifest = load(global)?;
+        let mode = match (global.offline, update) {
+            (true, _) => Mode::Pinned,
+            (false, true) => Mode::Update,
+            (false, false) => Mode::Ask,
+        };
+        Self::of_manifest(global, manifest, mode)
+    }
+
+    pub fn of_manifest(global: &Global, manifest: Manifest, mode: Mode) -> Result<Self> {
+        let remotes = Remotes::of(&manifest, mode)?;
+        let staged = stage::stage(&manifest, Environment { gpus: gpu_count() }, &remotes)?;
         // Questions make no store; what is about to work calls `make_store`.
         let store = Store::at(&store_path(global, Some(&manifest)))?;
         let memory = Memory::load(&store, &identity(&manifest.path))?;
@@ -69,7 +87,19 @@ impl Workspace {
         }
         tracing::debug!("{} files, {} of them hashed", files.len(), index.hashed);
         let timeline = Timeline::default();
-        Ok(Self { manifest, staged, store, memory, files, missing, timeline, index })
+        let is_offline = global.offline;
+        Ok(Self {
+            manifest,
+            staged,
+            store,
+            memory,
+            files,
+            missing,
+            timeline,
+            index,
+            remotes,
+            is_offline,
+        })
     }
 
     /// Makes the store where there is none yet.
@@ -109,7 +139,53 @@ impl Workspace {
                 None => self.missing_tokenizer(error),
             });
         }
+        items.extend(self.missing_downloads(plan));
         (!items.is_empty()).then_some(Diagnostics { items })
+    }
+
+    /// Files that a plan would download, and their length.
+    #[must_use]
+    pub fn downloads(&self, plan: &Plan) -> (usize, u64) {
+        let needed = self.staged.downloads.iter().filter(|(id, _)| plan.is_pending(**id));
+        needed
+            .fold((0, 0), |(count, bytes), (_, download)| (count + 1, bytes + download.file.bytes))
+    }
+
+    /// One error a domain whose files would have to be downloaded, where no server is to be reached.
+    fn missing_downloads(&self, plan: &Plan) -> Vec<Diagnostic> {
+        let mut missing: BTreeMap<usize, Vec<&RemoteFile>> = BTreeMap::new();
+        for (id, Download { file, domain }) in &self.staged.downloads {
+            if self.is_offline && plan.is_pending(*id) {
+                missing.entry(*domain).or_default().push(file);
+            }
+        }
+        let diagnostic = |(domain, files): (usize, Vec<&RemoteFile>)| {
+            let domain = &self.manifest.domains[domain].name;
+            let bytes = files.iter().map(|file| file.bytes).sum();
+            let message = format!(
+                "domain `{domain}`: `{}`{} not here ({}), and `--offline`",
+                files[0].url,
+                match files.len() - 1 {
+                    0 => " is".to_owned(),
+                    more => format!(" and {more} more are"),
+                },
+                files::amount(bytes)
+            );
+            let field = format!("domain.{domain}.files");
+            Diagnostic::at(&self.manifest, &[&field], message)
+                .help("run without `--offline` to download them")
+        };
+        missing.into_iter().map(diagnostic).collect()
+    }
+
+    /// Variables for the processes of a run.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = Runtime::of(&self.manifest).environment();
+        if self.is_offline {
+            environment.push((OFFLINE.to_owned(), "1".to_owned()));
+        }
+        environment
     }
 
     fn needed_files(&self, plan: &Plan) -> Vec<FileId> {
@@ -131,13 +207,19 @@ impl Workspace {
         error: &FileError,
     ) -> Diagnostic {
         let domain = &self.manifest.domains[domain];
+        let field = format!("domain.{}.files", domain.name);
+        if let Some(url) = path.to_str().filter(|path| is_remote(path)) {
+            let (message, help) = self.remotes.why_none(url);
+            let message = format!("domain `{}`: {message}", domain.name);
+            let item = Diagnostic::at(&self.manifest, &[&field], message);
+            return if help.is_empty() { item } else { item.help(help) };
+        }
         let message = if glob {
             format!("domain `{}`: no file matches `{}`", domain.name, path.display())
         } else {
             format!("domain `{}`: {error}", domain.name)
         };
-        let item =
-            Diagnostic::at(&self.manifest, &[&format!("domain.{}.files", domain.name)], message);
+        let item = Diagnostic::at(&self.manifest, &[&field], message);
         match &domain.origin {
             Some(origin) => item.help(format!("it comes from: {origin}")),
             None => {
@@ -180,6 +262,7 @@ impl Workspace {
     #[must_use]
     pub fn lock(&self, results: &[Option<std::sync::Arc<ActionResult>>]) -> Lock {
         let mut lock = Lock::default();
+        self.remotes.pin(&mut lock);
         let graph = &self.staged.graph;
         for (place, facts) in self.files.iter().enumerate() {
             if let Some(facts) = facts {

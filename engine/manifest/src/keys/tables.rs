@@ -243,13 +243,25 @@ const DOMAIN: &[Key] = &[
         "files",
         Kind::Texts,
         Required,
-        "Globs or paths, relative to the manifest, or outputs of steps.",
+        "Globs or paths, relative to the manifest (with `hub`: to the dataset), outputs of steps, or URLs: https, s3, gs, az, hf, file.",
     ),
     key(
         "origin",
         Kind::Text,
         Absent,
         "Where to get the files; shown when they are missing. Never part of a key.",
+    ),
+    key(
+        "hub",
+        Kind::Text,
+        Absent,
+        "A dataset of the Hugging Face hub, OWNER/NAME, that `files` and `exclude` are in.",
+    ),
+    key(
+        "revision",
+        Kind::Text,
+        Value("\"main\""),
+        "Branch, tag or commit of `hub`; the lock file pins the commit.",
     ),
     key("exclude", Kind::Texts, Value("[]"), "Globs taken away from `files`."),
     key(

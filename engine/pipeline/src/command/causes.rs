@@ -12,6 +12,7 @@ use mixmake_core::graph::ActionId;
 use mixmake_core::key::facts_of;
 use mixmake_core::memory::Snapshot;
 use mixmake_core::plan::{Plan, State};
+use mixmake_manifest::is_remote;
 use serde::Serialize;
 
 use crate::workspace::Workspace;
@@ -159,7 +160,8 @@ impl Finder<'_> {
                 origins.extend(field(change));
                 continue;
             };
-            if old_file.is_some() || new_file.is_some() {
+            // A download is the file that it brings.
+            if old_file.is_some() || new_file.is_some() || is_remote(label) {
                 files.push(change.clone());
                 continue;
             }

@@ -1,10 +1,9 @@
 //! `dropped`: every row of a domain that a rule left out, with its place and the reason.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use mixmake_core::graph::FileId;
-use mixmake_core::{ActionId, Source};
+use mixmake_core::ActionId;
+use mixmake_core::plan::Plan;
 use mixmake_data::corpus::dropped::{self, DroppedRow};
 use serde_json::json;
 
@@ -12,15 +11,17 @@ use crate::cli::{Dropped, Global};
 use crate::error::{Error, Exit, Result};
 use crate::stage::{documents, samples};
 use crate::ui::print;
-use crate::workspace::{Workspace, tidy};
+use crate::workspace::Workspace;
 
 pub fn run(global: &Global, args: &Dropped) -> Result<Exit> {
     let workspace = Workspace::open(global)?;
     let index = find(&workspace, &args.domain)?;
-    let paths = files(&workspace, index);
+    let all: Vec<_> = workspace.staged.graph.ids().collect();
+    let plan = workspace.plan(&all)?;
+    let paths = workspace.names_of(index, &plan.results);
     let mut shown = Vec::new();
     let mut left = args.limit.unwrap_or(u64::MAX);
-    for list in lists(&workspace, index)? {
+    for list in lists(&workspace, index, &plan)? {
         let mut take = |row: DroppedRow| {
             if args.rule.as_ref().is_some_and(|rule| *rule != row.reason) {
                 return true;
@@ -29,7 +30,7 @@ pub fn run(global: &Global, args: &Dropped) -> Result<Exit> {
                 return false;
             }
             left -= 1;
-            let path = paths.get(&row.source).map(|path| tidy(path).display().to_string());
+            let path = paths.get(&row.source).cloned();
             if global.json {
                 shown.push(json!({
                     "file": path, "digest": row.source, "row": row.row, "rule": row.reason, "detail": row.detail,
@@ -66,9 +67,7 @@ fn find(workspace: &Workspace, name: &str) -> Result<usize> {
 }
 
 /// The lists of the domain's actions: first by the rules for one document, then by those that compare.
-fn lists(workspace: &Workspace, index: usize) -> Result<Vec<PathBuf>> {
-    let all: Vec<_> = workspace.staged.graph.ids().collect();
-    let plan = workspace.plan(&all)?;
+fn lists(workspace: &Workspace, index: usize, plan: &Plan) -> Result<Vec<PathBuf>> {
     let parts = workspace.staged.documents[index].iter().map(|&part| (part, documents::DROPPED));
     let whole = (workspace.staged.samples[index], samples::DROPPED);
     let path = |(action, output): (ActionId, &str)| {
@@ -80,17 +79,4 @@ fn lists(workspace: &Workspace, index: usize) -> Result<Vec<PathBuf>> {
         })
     };
     parts.chain([whole]).map(path).collect()
-}
-
-/// Paths of the domain's files, by digest.
-fn files(workspace: &Workspace, index: usize) -> HashMap<String, PathBuf> {
-    let graph = &workspace.staged.graph;
-    let parts = workspace.staged.documents[index].iter();
-    let inputs = parts.flat_map(|part| &graph.action(*part).inputs);
-    let path = |source: &Source| {
-        let Source::File(FileId(place)) = source else { return None };
-        let facts = workspace.files[*place]?;
-        Some((facts.digest.to_hex(), graph.file_path(FileId(*place)).to_owned()))
-    };
-    inputs.filter_map(|input| path(&input.source)).collect()
 }

@@ -101,6 +101,7 @@ fn bring_up_to_date(global: &Global, targets: Vec<String>) -> Result<Exit> {
         keep_going: false,
         dry_run: false,
         locked: false,
+        update_remote: false,
         trace: None,
         timings: false,
     };

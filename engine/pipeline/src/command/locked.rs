@@ -39,6 +39,7 @@ pub fn check_plan(
     }
     let now = workspace.lock(&plan.results);
     let mut lines = inputs(pinned, &now);
+    lines.extend(elsewhere(pinned, &now));
     lines.extend(strangers(workspace, pinned));
     let needed = workspace.staged.graph.closure(selected);
     let needed: Vec<_> = workspace.staged.graph.ids().filter(|id| needed[id.0]).collect();
@@ -140,6 +141,16 @@ fn inputs(pinned: &Lock, now: &Lock) -> Vec<String> {
     let differences = pinned.differences(now);
     let inputs = differences.iter().filter(|each| each.fact.starts_with("input "));
     inputs.map(|each| describe(&each.fact, each.pinned, each.now)).collect()
+}
+
+/// What URLs stand for.
+fn elsewhere(pinned: &Lock, now: &Lock) -> Vec<String> {
+    let lines = pinned.differences_elsewhere(now).into_iter();
+    let told = lines.map(|(fact, is_pinned)| match is_pinned {
+        true => format!("{fact} is not what is pinned"),
+        false => format!("{fact} is not pinned"),
+    });
+    told.collect()
 }
 
 fn results(pinned: &Lock, now: &Lock) -> Vec<String> {

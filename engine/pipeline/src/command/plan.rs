@@ -4,6 +4,7 @@ pub mod announce;
 pub mod estimate;
 
 use mixmake_core::cause::Cause;
+use mixmake_core::files::amount;
 use mixmake_core::graph::ActionId;
 use mixmake_core::plan::{Plan as CorePlan, State};
 use mixmake_core::scheduler::RunOptions;
@@ -20,7 +21,7 @@ use crate::ui::{print, seconds};
 use crate::workspace::Workspace;
 
 pub fn run(global: &Global, args: &Plan) -> Result<Exit> {
-    let workspace = Workspace::open(global)?;
+    let workspace = Workspace::open_as(global, args.update_remote)?;
     let selected = workspace.select(&args.targets.targets)?;
     let plan = workspace.plan(&selected)?;
     let options = options(args.jobs, false, workspace.manifest.runtime.runs_per_gpu);
@@ -147,7 +148,21 @@ fn total(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> String
         0 => String::new(),
         _ => format!(", {maybe} of them (?) only if what they read comes out otherwise"),
     };
-    format!("{} would run{maybe}{}", count(pending, "action"), cost(workspace, plan, options))
+    let downloads = downloads(workspace, plan);
+    format!(
+        "{} would run{maybe}{downloads}{}",
+        count(pending, "action"),
+        cost(workspace, plan, options)
+    )
+}
+
+/// `; 3 files to download, 1.20 GB`, if there are any.
+#[must_use]
+pub fn downloads(workspace: &Workspace, plan: &CorePlan) -> String {
+    match workspace.downloads(plan) {
+        (0, _) => String::new(),
+        (files, bytes) => format!("; {} to download, {}", count(files, "file"), amount(bytes)),
+    }
 }
 
 /// `: about 12 min of work, 6 min on the clock with -j 2`, as far as receipts tell.
@@ -193,6 +208,7 @@ fn to_json(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> Valu
     };
     let actions: Vec<_> = workspace.staged.graph.ids().filter_map(action).collect();
     let (expected_seconds, unpriced) = plan.total_price();
+    let (download_files, download_bytes) = workspace.downloads(plan);
     let pending = plan.pending();
     json!({
         "pending": pending.len(),
@@ -201,6 +217,8 @@ fn to_json(workspace: &Workspace, plan: &CorePlan, options: &RunOptions) -> Valu
             estimate::clock(&workspace.staged.graph, &pending, &plan.prices, options),
         "jobs": options.jobs,
         "without-price": unpriced,
+        "download-files": download_files,
+        "download-bytes": download_bytes,
         "actions": actions,
     })
 }

@@ -14,6 +14,7 @@ pub fn run(global: &Global, args: &Report) -> Result<Exit> {
         keep_going: false,
         dry_run: false,
         locked: false,
+        update_remote: false,
         trace: None,
         timings: false,
     };

@@ -26,7 +26,6 @@ use super::plan::{self, announce};
 use crate::cli::{Global, Run};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
-use crate::runtime::Runtime;
 use crate::timeline;
 use crate::ui;
 use crate::workspace::{Workspace, gpu_count, threads};
@@ -36,7 +35,7 @@ pub const VERSION: &str = concat!("mixmake ", env!("CARGO_PKG_VERSION"));
 
 pub fn run(global: &Global, args: &Run) -> Result<Exit> {
     // Never freed: the process ends with this verb, and to free thousands of actions takes as long as to plan them.
-    let mut workspace = ManuallyDrop::new(Workspace::open(global)?);
+    let mut workspace = ManuallyDrop::new(Workspace::open_as(global, args.update_remote)?);
     let selected = workspace.select(&args.targets.targets)?;
     let pinned = Lock::read(&workspace.lock_path())?;
     let locked = args.locked.then_some(&pinned);
@@ -176,8 +175,7 @@ fn schedule(
     cancel: &Cancel,
     observer: &mut Observer,
 ) -> Result<RunOutcome> {
-    let environment = Runtime::of(&workspace.manifest).environment();
-    let executor = local_executor(workspace.store.clone(), environment)?;
+    let executor = local_executor(workspace.store.clone(), workspace.environment())?;
     let Workspace { staged, store, files, memory, timeline, .. } = workspace;
     let build = mixmake_core::resolve::Build { graph: &staged.graph, store, files };
     let (started, before) = (Instant::now(), timeline.end);

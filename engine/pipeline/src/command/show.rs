@@ -1,5 +1,6 @@
 //! `show`: from a token of a shard back to the file, the row and the character it comes from, and the text around it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mixmake_core::graph::FileId;
@@ -33,11 +34,11 @@ pub fn run(global: &Global, args: &Show) -> Result<Exit> {
         }
         _ => None,
     };
-    let file = workspace.file_of(&origin.source);
-    report(
-        global,
-        &Shown { position, origin: &origin, file: file.as_deref(), text: text.as_ref() },
-    );
+    let file = workspace
+        .names_of(shard.index, &plan.results)
+        .remove(&origin.source)
+        .or_else(|| workspace.file_of(&origin.source, &plan.results));
+    report(global, &Shown { position, origin: &origin, file, text: text.as_ref() });
     Ok(Exit::Success)
 }
 
@@ -51,8 +52,14 @@ fn show_file(global: &Global, bin: &Path, position: u64) -> Result<Exit> {
     let origin = provenance::origin(&place, position).map_err(refused)?;
     // Digests have paths only where a manifest names the files.
     let workspace = global.manifest.exists().then(|| Workspace::open(global)).transpose()?;
-    let file = workspace.and_then(|workspace| workspace.file_of(&origin.source));
-    report(global, &Shown { position, origin: &origin, file: file.as_deref(), text: None });
+    let file = match workspace {
+        Some(workspace) => {
+            let downloads: Vec<_> = workspace.staged.downloads.keys().copied().collect();
+            workspace.file_of(&origin.source, &workspace.plan(&downloads)?.results)
+        }
+        None => None,
+    };
+    report(global, &Shown { position, origin: &origin, file, text: None });
     Ok(Exit::Success)
 }
 
@@ -64,7 +71,8 @@ fn refused(error: mixmake_data::DataError) -> Error {
 struct Shown<'a> {
     position: u64,
     origin: &'a TokenOrigin,
-    file: Option<&'a Path>,
+    /// Its path or URL.
+    file: Option<String>,
     text: Option<&'a TokenText>,
 }
 
@@ -82,8 +90,7 @@ fn report(global: &Global, shown: &Shown<'_>) {
         print(&json.to_string());
         return;
     }
-    let name = file
-        .map_or_else(|| format!("file {}", origin.source), |file| tidy(file).display().to_string());
+    let name = file.clone().unwrap_or_else(|| format!("file {}", origin.source));
     let character = match &chars {
         Some(chars) => format!("character {}", chars.start),
         None => format!("in the sample that starts at character {}", origin.start),
@@ -173,14 +180,40 @@ impl<'w> Domain<'w> {
 }
 
 impl Workspace {
-    /// The external file with that digest, as it was found by this command.
+    /// Paths and URLs of a domain's files, by digest.
     #[must_use]
-    pub fn file_of(&self, digest: &str) -> Option<PathBuf> {
+    pub fn names_of(&self, domain: usize, results: &Results) -> HashMap<String, String> {
+        let graph = &self.staged.graph;
+        let parts = self.staged.documents[domain].iter();
+        let inputs = parts.flat_map(|part| &graph.action(*part).inputs);
+        let named = |source: &Source| match source {
+            Source::File(FileId(place)) => {
+                let facts = self.files[*place]?;
+                let path = tidy(graph.file_path(FileId(*place)));
+                Some((facts.digest.to_hex(), path.display().to_string()))
+            }
+            Source::Output(action, output) => {
+                let made = results[action.0].as_ref()?.output(output)?;
+                Some((made.digest.to_hex(), graph.source_label(source)))
+            }
+        };
+        inputs.filter_map(|input| named(&input.source)).collect()
+    }
+
+    /// The path or URL of the file with that digest, as it was found by this command.
+    #[must_use]
+    pub fn file_of(&self, digest: &str, results: &Results) -> Option<String> {
         let digest: Digest = digest.parse().ok()?;
-        let place = self
-            .files
-            .iter()
-            .position(|facts| facts.is_some_and(|facts| facts.digest == digest))?;
-        Some(self.staged.graph.file_path(FileId(place)).to_owned())
+        let here =
+            self.files.iter().position(|facts| facts.is_some_and(|facts| facts.digest == digest));
+        if let Some(place) = here {
+            return Some(tidy(self.staged.graph.file_path(FileId(place))).display().to_string());
+        }
+        let has = |id: &ActionId| {
+            let mut outputs = results[id.0].iter().flat_map(|result| &result.outputs);
+            outputs.any(|output| output.digest == digest)
+        };
+        let found = self.staged.downloads.iter().find(|(id, _)| has(id));
+        found.map(|(_, download)| download.file.url.clone())
     }
 }

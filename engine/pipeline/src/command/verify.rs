@@ -14,7 +14,6 @@ use super::run::local_executor;
 use crate::artifact::{self, Losses};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Exit, Result};
-use crate::runtime::Runtime;
 use crate::stage::train::LOSSES;
 use crate::ui::{amount, print};
 use crate::workspace::{Workspace, existing_store, load};
@@ -94,8 +93,7 @@ fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId
         eprintln!("running `{target}` again");
     }
     let work = Work { cost: workspace.staged.graph.action(id).cost, force: true, device: Some(0) };
-    let environment = Runtime::of(&workspace.manifest).environment();
-    let again = local_executor(other.clone(), environment)?
+    let again = local_executor(other.clone(), workspace.environment())?
         .execute(*key, &work, &mut |_: Progress| {}, &Cancel::default())
         .map_err(|error| Error::new(Exit::ActionFailed, format!("`{target}`: {error}")))?;
     Ok(compare(target, known, &again.result, &workspace.store, &other))

@@ -11,8 +11,9 @@ use mixmake_data::corpus::{self, DocumentFiles, ReadSpec};
 use mixmake_manifest::schema::{self, Domain, StepOutput};
 use serde_json::Value;
 
+use super::download;
 use super::files::DomainFiles;
-use super::groups::{Group, group};
+use super::groups::{Group, Member, group};
 use super::samples::{data_failure, data_progress, spec};
 use super::{Reader, StageError, Stager, attributes};
 use crate::runner::Facts;
@@ -29,7 +30,7 @@ pub(super) fn add(
     files: &DomainFiles,
 ) -> Result<Vec<ActionId>, StageError> {
     let folder = stager.manifest.folder().to_owned();
-    let mut groups = group(&folder, &files.found);
+    let mut groups = group(&folder, &files.found, &files.remote);
     if !files.made.is_empty() {
         // What steps make is known by name only, so it is read together.
         let name = if groups.is_empty() { "" } else { "made" };
@@ -37,9 +38,10 @@ pub(super) fn add(
     }
     if !files.unmatched.is_empty() {
         // They have no content to read, and the plan says so.
+        let unmatched = files.unmatched.iter().cloned().map(Member::Here);
         match groups.first_mut() {
-            Some(first) => first.files.extend(files.unmatched.iter().cloned()),
-            None => groups.push(Group { name: String::new(), files: files.unmatched.clone() }),
+            Some(first) => first.files.extend(unmatched),
+            None => groups.push(Group { name: String::new(), files: unmatched.collect() }),
         }
     }
     let last = groups.len().saturating_sub(1);
@@ -57,7 +59,16 @@ fn add_group(
 ) -> Result<ActionId, StageError> {
     let domain = &stager.manifest.domains[index];
     let mut inputs = Vec::with_capacity(group.files.len());
-    for path in &group.files {
+    for member in &group.files {
+        let path = match member {
+            Member::Here(path) => path,
+            Member::Elsewhere(place) => {
+                let file = &files.remote[*place];
+                let source = download::add(stager, index, file)?;
+                inputs.push(input("source", source, format_of(domain, &download::path(file))));
+                continue;
+            }
+        };
         let file = stager.staged.graph.file(path);
         stager.staged.readers.insert(file, Reader::Domain(index));
         if files.unmatched.contains(path) {
@@ -143,7 +154,7 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
     };
     let mut observe = |step| progress(data_progress(step));
     let account = corpus::read_documents(&sources, &spec, &out, &job.scratch, &mut observe)
-        .map_err(data_failure)?;
+        .map_err(|error| download::named(job, data_failure(error)))?;
     let mut facts = Facts::from([
         ("files".into(), account.sources.to_string()),
         ("rows".into(), account.rows.to_string()),

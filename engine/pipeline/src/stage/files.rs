@@ -5,30 +5,41 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
+use mixmake_manifest::is_remote;
 use mixmake_manifest::schema::{Domain, Manifest, StepOutput};
+use mixmake_remote::RemoteFile;
 
 use super::StageError;
 use super::walk::Walks;
+use crate::remote::Remotes;
 
 /// What a domain's `files` stand for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DomainFiles {
     /// Files that the globs match.
     pub found: Vec<PathBuf>,
-    /// Entries that match nothing, as paths.
+    /// Files elsewhere.
+    pub remote: Vec<RemoteFile>,
+    /// Entries that match nothing, as paths (or URLs, also where it is not known what they match).
     pub unmatched: Vec<PathBuf>,
     /// Outputs of steps.
     pub made: Vec<StepOutput>,
     /// Evaluation texts to keep clear of.
     pub evaluation: Vec<PathBuf>,
+    /// Those of them that are elsewhere.
+    pub remote_evaluation: Vec<RemoteFile>,
 }
 
 /// Files of every domain, in the manifest's order, or every error in the globs.
-pub(super) fn find(manifest: &Manifest, walks: &mut Walks) -> Result<Vec<DomainFiles>, StageError> {
+pub(super) fn find(
+    manifest: &Manifest,
+    remotes: &Remotes,
+    walks: &mut Walks,
+) -> Result<Vec<DomainFiles>, StageError> {
     let mut items = Vec::new();
     let mut all = Vec::with_capacity(manifest.domains.len());
     for domain in &manifest.domains {
-        match find_one(manifest, domain, walks) {
+        match find_one(manifest, domain, remotes, walks) {
             Ok(files) => all.push(files),
             Err(item) => items.push(*item),
         }
@@ -40,16 +51,25 @@ pub(super) fn find(manifest: &Manifest, walks: &mut Walks) -> Result<Vec<DomainF
 fn find_one(
     manifest: &Manifest,
     domain: &Domain,
+    remotes: &Remotes,
     walks: &mut Walks,
 ) -> Result<DomainFiles, Box<Diagnostic>> {
     let excluded = excluder(manifest, domain)?;
-    let evaluation = evaluation(manifest, domain, walks)?;
-    let mut files =
-        DomainFiles { found: Vec::new(), unmatched: Vec::new(), made: Vec::new(), evaluation };
+    let (evaluation, remote_evaluation) = evaluation(manifest, domain, remotes, walks)?;
+    let mut files = DomainFiles { evaluation, remote_evaluation, ..DomainFiles::default() };
     for (index, pattern) in domain.files.iter().enumerate() {
         if let Some(made) = manifest.step_outputs(pattern) {
             let name = |made: &StepOutput| manifest.folder().join(manifest.output_name(*made));
             files.made.extend(made.into_iter().filter(|made| !excluded.is_match(name(made))));
+            continue;
+        }
+        if is_remote(pattern) {
+            let found = remotes.files(pattern).iter();
+            let kept: Vec<_> = found.filter(|file| !excluded.is_match(&file.url)).collect();
+            if kept.is_empty() {
+                files.unmatched.push(pattern.into());
+            }
+            files.remote.extend(kept.into_iter().cloned());
             continue;
         }
         let path = manifest.folder().join(pattern);
@@ -69,6 +89,8 @@ fn find_one(
     // As paths, not part by part: it is an order, and there are many.
     files.found.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
     files.found.dedup_by(|one, other| one.as_os_str() == other.as_os_str());
+    files.remote.sort_by(|one, other| one.url.cmp(&other.url));
+    files.remote.dedup_by(|one, other| one.url == other.url);
     match files.found.iter().find(|path| path.to_str().is_none()) {
         Some(odd) => Err(not_text(manifest, domain, odd)),
         None => Ok(files),
@@ -79,14 +101,26 @@ fn find_one(
 fn evaluation(
     manifest: &Manifest,
     domain: &Domain,
+    remotes: &Remotes,
     walks: &mut Walks,
-) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
-    let mut found = Vec::new();
+) -> Result<(Vec<PathBuf>, Vec<RemoteFile>), Box<Diagnostic>> {
+    let (mut found, mut remote) = (Vec::new(), Vec::new());
     for (index, pattern) in domain.decontaminate.iter().enumerate() {
         let fields = [format!("domain.{}", domain.name), "corpus".to_owned()].map(|table| {
             [format!("{table}.decontaminate.{index}"), format!("{table}.decontaminate")]
         });
         let at = |message| at(manifest, fields.as_flattened(), message);
+        if is_remote(pattern) {
+            let files = remotes.files(pattern);
+            if files.is_empty() {
+                let (message, help) = remotes.why_none(pattern);
+                return Err(Box::new(
+                    at(format!("domain `{}`: {message}", domain.name)).help(help),
+                ));
+            }
+            remote.extend(files.iter().cloned());
+            continue;
+        }
         let matched = walks
             .expand(&manifest.folder().join(pattern))
             .map_err(|problem| at(format!("`{pattern}` is not a glob: {problem}")))?;
@@ -99,7 +133,9 @@ fn evaluation(
     }
     found.sort();
     found.dedup();
-    Ok(found)
+    remote.sort_by(|one, other| one.url.cmp(&other.url));
+    remote.dedup_by(|one, other| one.url == other.url);
+    Ok((found, remote))
 }
 
 fn at(manifest: &Manifest, fields: &[String], message: String) -> Box<Diagnostic> {
@@ -119,7 +155,8 @@ fn excluder(manifest: &Manifest, domain: &Domain) -> Result<globset::GlobSet, Bo
     let field = [format!("domain.{}.exclude", domain.name), "corpus.exclude".to_owned()];
     let mut builder = globset::GlobSetBuilder::new();
     for pattern in &domain.exclude {
-        let path = manifest.folder().join(pattern);
+        let path =
+            if is_remote(pattern) { pattern.into() } else { manifest.folder().join(pattern) };
         let glob = globset::GlobBuilder::new(&path.to_string_lossy())
             .literal_separator(true)
             .build()
@@ -137,7 +174,8 @@ fn shared(manifest: &Manifest, all: &[DomainFiles]) -> Vec<Diagnostic> {
     for (domain, files) in all.iter().enumerate() {
         let made = files.made.iter().map(|made| PathBuf::from(manifest.output_name(*made)));
         let found = files.found.iter().map(|path| Cow::Borrowed(path.as_path()));
-        for path in found.chain(made.map(Cow::Owned)) {
+        let remote = files.remote.iter().map(|file| Cow::Borrowed(Path::new(&file.url)));
+        for path in found.chain(remote).chain(made.map(Cow::Owned)) {
             if let Some(first) = owner.insert(path.clone(), domain) {
                 let pair = pairs.entry((first, domain)).or_insert((0, path));
                 pair.0 += 1;

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mixmake_remote::RemoteFile;
+
 /// Stored bytes that one action reads at most, where it reads several files.
 const GROUP_BYTES: u64 = 64 << 20;
 /// Files that one action reads at most.
@@ -14,27 +16,40 @@ const GROUP_FILES: usize = 1024;
 pub(super) struct Group {
     /// Bits that the hashes of the names start with; empty where there is one group only.
     pub name: String,
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Member>,
+}
+
+/// A file of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Member {
+    Here(PathBuf),
+    /// The place among the files that are elsewhere.
+    Elsewhere(usize),
 }
 
 /// Splits files by the hashes of their names below `folder`, bit by bit, until every group is small enough. What is in
 /// a group depends on its own files alone. Names decide groups only, and groups decide no output.
-pub(super) fn group(folder: &Path, files: &[PathBuf]) -> Vec<Group> {
-    let known = |path: &PathBuf| {
+pub(super) fn group(folder: &Path, files: &[PathBuf], elsewhere: &[RemoteFile]) -> Vec<Group> {
+    let here = |path: &PathBuf| {
         let name = path.strip_prefix(folder).unwrap_or(path);
         let hash = blake3::hash(name.as_os_str().as_encoded_bytes());
         let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        Known { hash: *hash.as_bytes(), bytes, path: path.clone() }
+        Known { hash: *hash.as_bytes(), bytes, file: Member::Here(path.clone()) }
     };
+    let remote = |(place, file): (usize, &RemoteFile)| {
+        let hash = blake3::hash(file.url.as_bytes());
+        Known { hash: *hash.as_bytes(), bytes: file.bytes, file: Member::Elsewhere(place) }
+    };
+    let known = files.iter().map(here).chain(elsewhere.iter().enumerate().map(remote));
     let mut groups = Vec::new();
-    split(String::new(), files.iter().map(known).collect(), &mut groups);
+    split(String::new(), known.collect(), &mut groups);
     groups
 }
 
 struct Known {
     hash: [u8; 32],
     bytes: u64,
-    path: PathBuf,
+    file: Member,
 }
 
 fn split(name: String, files: Vec<Known>, groups: &mut Vec<Group>) {
@@ -42,7 +57,7 @@ fn split(name: String, files: Vec<Known>, groups: &mut Vec<Group>) {
     let small = bytes <= GROUP_BYTES && files.len() <= GROUP_FILES;
     if files.len() <= 1 || small || name.len() == 256 {
         if !files.is_empty() {
-            groups.push(Group { name, files: files.into_iter().map(|file| file.path).collect() });
+            groups.push(Group { name, files: files.into_iter().map(|file| file.file).collect() });
         }
         return;
     }
@@ -65,17 +80,17 @@ mod tests {
     #[test]
     fn few_small_files_are_one_group() {
         let folder = Path::new("/nowhere");
-        let groups = group(folder, &files(folder, 1000));
+        let groups = group(folder, &files(folder, 1000), &[]);
         assert_eq!((groups.len(), groups[0].name.as_str()), (1, ""));
-        assert!(group(folder, &[]).is_empty());
+        assert!(group(folder, &[], &[]).is_empty());
     }
 
     #[test]
     fn one_more_file_changes_one_group() {
         let folder = Path::new("/nowhere");
-        let before = group(folder, &files(folder, 100_000));
-        let after = group(folder, &files(folder, 100_001));
-        let as_set = |groups: &[Group]| -> BTreeSet<Vec<PathBuf>> {
+        let before = group(folder, &files(folder, 100_000), &[]);
+        let after = group(folder, &files(folder, 100_001), &[]);
+        let as_set = |groups: &[Group]| -> BTreeSet<Vec<Member>> {
             groups.iter().map(|group| group.files.clone()).collect()
         };
         let (before, after) = (as_set(&before), as_set(&after));
@@ -93,7 +108,21 @@ mod tests {
         for path in &paths {
             fs::File::create(path).and_then(|file| file.set_len(GROUP_BYTES)).expect("made");
         }
-        let groups = group(folder.path(), &paths);
+        let groups = group(folder.path(), &paths, &[]);
         assert_eq!(groups.iter().map(|group| group.files.len()).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn files_elsewhere_are_grouped_by_their_lengths() {
+        let file = |index: u64| RemoteFile {
+            url: format!("s3://bucket/{index}"),
+            bytes: if index == 0 { GROUP_BYTES } else { 1 },
+            identity: mixmake_remote::Identity::Length,
+        };
+        let elsewhere: Vec<_> = (0..9).map(file).collect();
+        let groups = group(Path::new("/nowhere"), &[], &elsewhere);
+        let alone = groups.iter().filter(|group| group.files == [Member::Elsewhere(0)]).count();
+        assert_eq!(alone, 1, "{groups:?}");
+        assert_eq!(groups.iter().map(|group| group.files.len()).sum::<usize>(), 9);
     }
 }

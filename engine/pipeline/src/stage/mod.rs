@@ -7,6 +7,7 @@ pub mod autoscale;
 pub mod capacity;
 pub mod ddo;
 pub mod documents;
+pub mod download;
 mod files;
 mod groups;
 pub mod mixture;
@@ -26,7 +27,10 @@ use mixmake_core::graph::{FileId, GraphError};
 use mixmake_core::{Action, ActionId, Graph};
 use mixmake_manifest::diagnostic::Diagnostics;
 use mixmake_manifest::schema::{Manifest, MixtureRef};
+use mixmake_remote::RemoteFile;
 use serde_json::{Map, Value};
+
+use crate::remote::Remotes;
 
 /// What of this machine decides the graph: whether trainings run on a GPU, since that sets their
 /// precision.
@@ -52,6 +56,8 @@ pub struct Staged {
     pub graph: Graph,
     /// By step, in the manifest's order.
     pub steps: Vec<ActionId>,
+    /// Downloads, in the order of the manifest, each with the file and the first domain that needs it.
+    pub downloads: BTreeMap<ActionId, Download>,
     /// By domain, in the manifest's order; one a group of files.
     pub documents: Vec<Vec<ActionId>>,
     pub samples: Vec<ActionId>,
@@ -67,6 +73,13 @@ pub struct Staged {
     pub readers: HashMap<FileId, Reader>,
     /// Every mixture with weights that the manifest fixes: they can be checked before any training.
     pub fixed_mixtures: Vec<FixedMixture>,
+}
+
+/// A file that is elsewhere.
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub file: RemoteFile,
+    pub domain: usize,
 }
 
 /// What of the manifest asks for a file, by its place there.
@@ -99,8 +112,12 @@ pub struct FixedMixture {
 }
 
 /// Builds the graph.
-pub fn stage(manifest: &Manifest, environment: Environment) -> Result<Staged, StageError> {
-    let mut stager = Stager::new(manifest, environment);
+pub fn stage(
+    manifest: &Manifest,
+    environment: Environment,
+    remotes: &Remotes,
+) -> Result<Staged, StageError> {
+    let mut stager = Stager::new(manifest, environment, remotes);
     stager.data()?;
     stager.experiments()?;
     stager.staged.report = report::add(&mut stager)?;
@@ -110,6 +127,7 @@ pub fn stage(manifest: &Manifest, environment: Environment) -> Result<Staged, St
 pub(crate) struct Stager<'m> {
     pub manifest: &'m Manifest,
     pub environment: Environment,
+    pub remotes: &'m Remotes,
     pub staged: Staged,
     pub tokenizer: Option<tokenizer::Chosen>,
     /// Of the encoders that are trained.
@@ -117,10 +135,11 @@ pub(crate) struct Stager<'m> {
 }
 
 impl<'m> Stager<'m> {
-    fn new(manifest: &'m Manifest, environment: Environment) -> Self {
+    fn new(manifest: &'m Manifest, environment: Environment, remotes: &'m Remotes) -> Self {
         let staged = Staged {
             graph: Graph::default(),
             steps: Vec::new(),
+            downloads: BTreeMap::new(),
             documents: Vec::new(),
             samples: Vec::new(),
             shards: Vec::new(),
@@ -132,14 +151,14 @@ impl<'m> Stager<'m> {
             readers: HashMap::new(),
             fixed_mixtures: Vec::new(),
         };
-        Self { manifest, environment, staged, tokenizer: None, encoder_context: None }
+        Self { manifest, environment, remotes, staged, tokenizer: None, encoder_context: None }
     }
 
     fn data(&mut self) -> Result<(), StageError> {
         self.encoder_context = models::encoder_context(self.manifest)?;
         let mut walks = walk::Walks::default();
         step::add(self, &mut walks)?;
-        let files = files::find(self.manifest, &mut walks)?;
+        let files = files::find(self.manifest, self.remotes, &mut walks)?;
         for (domain, files) in files.iter().enumerate() {
             let parts = documents::add(self, domain, files)?;
             let action = samples::add(self, domain, &parts, files)?;

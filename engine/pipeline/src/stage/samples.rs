@@ -13,6 +13,7 @@ use mixmake_manifest::schema::{self, Domain, Duplicates};
 use serde_json::Map;
 
 use super::documents::{self, dropped_facts, guessed, sources};
+use super::download;
 use super::files::DomainFiles;
 use super::{Reader, StageError, Stager};
 use crate::runner::Facts;
@@ -49,6 +50,10 @@ pub(super) fn add(
         let file = stager.staged.graph.file(path);
         stager.staged.readers.entry(file).or_insert(Reader::Domain(index));
         inputs.push(documents::input("evaluation", Source::File(file), guessed(path)));
+    }
+    for file in &files.remote_evaluation {
+        let source = download::add(stager, index, file)?;
+        inputs.push(documents::input("evaluation", source, guessed(&download::path(file))));
     }
     let origins = origins(stager, domain);
     let mut outputs = [TRAIN, HELD_OUT, STATS, DROPPED].map(OutputSpec::new).to_vec();

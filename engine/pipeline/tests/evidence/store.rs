@@ -62,6 +62,7 @@ impl Place {
             inputs: vec![],
             outputs: vec![],
             target: target.rsplit(' ').next().unwrap_or(target).into(),
+            advice: serde_json::Map::new(),
         };
         self.store.put_request(&request).expect("a request");
     }

@@ -11,6 +11,7 @@ use mixmake_manifest::schema::Manifest;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
+use crate::remote::Mode;
 use crate::table::names::DomainNames;
 use crate::workspace::{Workspace, load};
 
@@ -46,7 +47,8 @@ impl Side {
     }
 
     fn of(global: &Global, manifest: Manifest, label: String, pinned: Lock) -> Result<Self> {
-        let workspace = Workspace::of_manifest(global, manifest)?;
+        let mode = if global.offline { Mode::Pinned } else { Mode::Ask };
+        let workspace = Workspace::of_manifest(global, manifest, mode)?;
         let plan = workspace.plan(&workspace.select(&[])?)?;
         let names = DomainNames::of(&workspace, &plan.results);
         Ok(Self { label, workspace, plan, names, pinned })

@@ -4,7 +4,7 @@
 use mixmake_core::plan::Plan;
 use mixmake_core::scheduler::RunOptions;
 
-use super::{cost, count};
+use super::{cost, count, downloads};
 use crate::command::causes::{self, Origin, Root, words};
 use crate::ui::seconds;
 use crate::ui::text::Page;
@@ -17,7 +17,8 @@ const NAMED: usize = 5;
 pub fn text(workspace: &Workspace, plan: &Plan, options: &RunOptions) -> String {
     let page = Page::stderr();
     let cost = cost(workspace, plan, options).replace('\n', "; ");
-    let mut text = format!("{} to run{cost}", count(plan.pending().len(), "action"));
+    let downloads = downloads(workspace, plan);
+    let mut text = format!("{} to run{downloads}{cost}", count(plan.pending().len(), "action"));
     // What was never made needs no explanation.
     let mut roots = causes::roots(workspace, plan);
     roots.retain(|root| root.origin != Origin::New);
