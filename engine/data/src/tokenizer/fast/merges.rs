@@ -3,34 +3,49 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// No such pair.
-const NONE: u64 = u64::MAX;
+/// No such pair: above every rank. Ranks are signed, since a baseline x86-64 has no vector minimum of unsigned numbers.
+const NONE: i32 = i32::MAX;
 /// Words of more symbols go through a heap: scanning for the lowest rank is quadratic.
 const SCAN_MAX: usize = 48;
+/// Ids below 2^20 and ranks below 2^24 fit a slot of eight bytes; no vocabulary of the field comes near.
+const ID_BITS: u32 = 20;
+const RANK_BITS: u32 = 24;
+const EMPTY: u64 = u64::MAX;
 
-/// The merges of a vocabulary: an open-addressing table from a pair of ids to its rank and the id it makes.
+/// The merges of a vocabulary: an open-addressing table from a pair of ids to its rank.
 pub(super) struct Merges {
-    /// (left and right id, rank and new id); `NONE` in the first where empty.
-    slots: Vec<(u64, u64)>,
+    /// Left id, right id and rank, from the top. Half the size of numbers apart, so that a cache holds it.
+    slots: Vec<u64>,
     mask: usize,
+    /// By rank, the id that the merge makes.
+    made: Vec<u32>,
 }
 
 impl Merges {
-    /// Of (left, right, new id) in order of rank. `None` if a pair comes twice: which rank counts is the library's
-    /// to say.
+    /// Of (left, right, new id) in order of rank. `None` if a pair comes twice, since which rank counts is the library's
+    /// to say, and where a number does not fit.
     pub fn new(merges: &[(u32, u32, u32)]) -> Option<Self> {
         let size = (merges.len() * 2 + 2).next_power_of_two();
-        let mut table = Self { slots: vec![(NONE, 0); size], mask: size - 1 };
+        let made = merges.iter().map(|merge| merge.2).collect();
+        let mut table = Self { slots: vec![EMPTY; size], mask: size - 1, made };
+        // The largest pair and rank are not used, so that no slot looks empty.
+        let fits = |id: u32| id < (1 << ID_BITS) - 1;
+        if merges.len() >= 1 << (RANK_BITS - 1) {
+            return None;
+        }
         for (rank, &(left, right, new)) in merges.iter().enumerate() {
-            let pair = u64::from(left) << 32 | u64::from(right);
+            if !(fits(left) && fits(right) && fits(new)) {
+                return None;
+            }
+            let pair = pair(left, right);
             let mut at = table.home(pair);
-            while table.slots[at].0 != NONE {
-                if table.slots[at].0 == pair {
+            while table.slots[at] != EMPTY {
+                if table.slots[at] >> RANK_BITS == pair {
                     return None;
                 }
                 at = (at + 1) & table.mask;
             }
-            table.slots[at] = (pair, (rank as u64) << 32 | u64::from(new));
+            table.slots[at] = pair << RANK_BITS | rank as u64;
         }
         Some(table)
     }
@@ -39,17 +54,17 @@ impl Merges {
         (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & self.mask
     }
 
-    /// Rank in the high half, new id in the low one; [`NONE`], which is above every rank, where the pair is no merge.
+    /// The rank of a pair, or [`NONE`].
     #[inline]
-    fn find(&self, left: u32, right: u32) -> u64 {
-        let pair = u64::from(left) << 32 | u64::from(right);
+    fn find(&self, left: u32, right: u32) -> i32 {
+        let pair = pair(left, right);
         let mut at = self.home(pair);
         loop {
-            let (found, merge) = self.slots[at];
-            if found == pair {
-                return merge;
+            let slot = self.slots[at];
+            if slot >> RANK_BITS == pair {
+                return (slot & ((1 << RANK_BITS) - 1)) as i32;
             }
-            if found == NONE {
+            if slot == EMPTY {
                 return NONE;
             }
             at = (at + 1) & self.mask;
@@ -57,36 +72,42 @@ impl Merges {
     }
 
     /// Merges `ids` in place as far as it goes.
-    pub fn merge(&self, ids: &mut Vec<u32>, scratch: &mut Vec<u64>) {
-        if ids.len() <= SCAN_MAX { self.merge_short(ids, scratch) } else { self.merge_long(ids) }
+    pub fn merge(&self, ids: &mut Vec<u32>) {
+        match ids.len() {
+            0..=16 => self.merge_short::<16>(ids),
+            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids),
+            _ => self.merge_long(ids),
+        }
     }
 
-    /// `pairs[i]` is the merge of symbols i and i + 1.
-    fn merge_short(&self, ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
-        pairs.clear();
-        pairs.extend(ids.windows(2).map(|pair| self.find(pair[0], pair[1])));
+    /// `ranks[i]` is the merge of symbols i and i + 1. `MAX` is at least the number of symbols, and a constant, so that
+    /// the search is a few vector operations.
+    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>) {
+        let mut ranks = [NONE; MAX];
+        for (rank, pair) in ranks.iter_mut().zip(ids.windows(2)) {
+            *rank = self.find(pair[0], pair[1]);
+        }
+        let mut count = ids.len();
         loop {
-            // The first of the smallest: ranks differ between pairs, so equals are the same pair.
-            let mut best = (NONE, 0);
-            for (at, &merge) in pairs.iter().enumerate() {
-                if merge < best.0 {
-                    best = (merge, at);
-                }
+            let best = ranks.iter().fold(NONE, |best, &rank| best.min(rank));
+            if best == NONE {
+                break;
             }
-            let (merge, at) = best;
-            if merge == NONE {
-                return;
-            }
-            ids[at] = merge as u32;
-            ids.remove(at + 1);
-            pairs.remove(at);
+            // The first of equals: one rank is one pair.
+            let Some(at) = ranks.iter().position(|&rank| rank == best) else { break };
+            ids[at] = self.made[best as usize];
+            ids.copy_within(at + 2..count, at + 1);
+            ranks.copy_within(at + 1.., at);
+            ranks[MAX - 1] = NONE;
+            count -= 1;
             if at > 0 {
-                pairs[at - 1] = self.find(ids[at - 1], ids[at]);
+                ranks[at - 1] = self.find(ids[at - 1], ids[at]);
             }
-            if at < pairs.len() {
-                pairs[at] = self.find(ids[at], ids[at + 1]);
+            if at + 1 < count {
+                ranks[at] = self.find(ids[at], ids[at + 1]);
             }
         }
+        ids.truncate(count);
     }
 
     /// The same over a linked list of symbols and a heap of candidate merges; stale candidates are passed over.
@@ -99,7 +120,7 @@ impl Merges {
         for (at, pair) in ids.windows(2).enumerate() {
             let merge = self.find(pair[0], pair[1]);
             if merge != NONE {
-                heap.push(Reverse((merge >> 32, at)));
+                heap.push(Reverse((merge, at)));
             }
         }
         while let Some(Reverse((rank, at))) = heap.pop() {
@@ -107,11 +128,10 @@ impl Merges {
                 continue;
             }
             let right = next[at];
-            let merge = self.find(ids[at], ids[right]);
-            if merge >> 32 != rank || merge == NONE {
+            if self.find(ids[at], ids[right]) != rank {
                 continue;
             }
-            ids[at] = merge as u32;
+            ids[at] = self.made[rank as usize];
             gone[right] = true;
             next[at] = next[right];
             if next[at] < end {
@@ -121,7 +141,7 @@ impl Merges {
                 if left < end && next[left] < end {
                     let merge = self.find(ids[left], ids[next[left]]);
                     if merge != NONE {
-                        heap.push(Reverse((merge >> 32, left)));
+                        heap.push(Reverse((merge, left)));
                     }
                 }
             }
@@ -129,6 +149,10 @@ impl Merges {
         let mut gone = gone.into_iter();
         ids.retain(|_| !gone.next().unwrap_or(false));
     }
+}
+
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << ID_BITS | u64::from(right)
 }
 
 #[cfg(test)]
@@ -157,8 +181,8 @@ mod tests {
             let pairs = ids.windows(2).enumerate();
             let best = pairs.map(|(at, pair)| (table.find(pair[0], pair[1]), at)).min();
             match best {
-                Some((merge, at)) if merge != NONE => {
-                    ids[at] = merge as u32;
+                Some((rank, at)) if rank != NONE => {
+                    ids[at] = table.made[rank as usize];
                     ids.remove(at + 1);
                 }
                 _ => return ids,
@@ -180,15 +204,26 @@ mod tests {
                 .collect();
             let expected = slowly(&table, word.clone());
             let (mut short, mut long) = (word.clone(), word.clone());
-            table.merge_short(&mut short, &mut Vec::new());
+            table.merge_short::<300>(&mut short);
             table.merge_long(&mut long);
             assert_eq!(short, expected, "{word:?}");
             assert_eq!(long, expected, "{word:?}");
+            let mut chosen = word.clone();
+            table.merge(&mut chosen);
+            assert_eq!(chosen, expected, "{word:?}");
         }
     }
 
     #[test]
     fn a_pair_twice_is_not_ours() {
         assert!(Merges::new(&[(0, 1, 2), (0, 1, 3)]).is_none());
+        assert!(Merges::new(&[(0, 1, 2), (1, 0, 3)]).is_some());
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_not_ours() {
+        assert!(Merges::new(&[(0, 1 << ID_BITS, 2)]).is_none());
+        assert!(Merges::new(&[(u32::MAX, 1, 2)]).is_none());
+        assert!(Merges::new(&[((1 << ID_BITS) - 2, (1 << ID_BITS) - 2, 2)]).is_some());
     }
 }
