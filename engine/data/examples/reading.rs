@@ -122,7 +122,9 @@ fn shard(folder: &Path, index: usize) -> Result<Shard<Map>, Failure> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         let length = (200 + (state >> 57) as usize).min(left);
         tokens.clear();
-        tokens.extend((0..length as u64).map(|i| ((state >> 40).wrapping_add(i * 31) % 50_257) as u32));
+        tokens.extend(
+            (0..length as u64).map(|i| ((state >> 40).wrapping_add(i * 31) % 50_257) as u32),
+        );
         writer.push_document(&tokens)?;
         left -= length;
     }

@@ -34,7 +34,8 @@ type Read = Result<(), (Option<u64>, String)>;
 
 fn json_lines(source: &Source, meter: &Meter, take: &mut dyn FnMut(&str)) -> Read {
     let mut kept = bytes::Decompressor::default();
-    let mut file = bytes::open(&source.path, &mut kept, meter).map_err(|e| (None, describe_io(&e)))?;
+    let mut file =
+        bytes::open(&source.path, &mut kept, meter).map_err(|e| (None, describe_io(&e)))?;
     let mut line = Vec::new();
     for row in 1.. {
         let at = |message: String| (Some(row), message);

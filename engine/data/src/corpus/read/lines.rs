@@ -74,8 +74,9 @@ impl<'b, R: Read> Lines<'b, R> {
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
-        // Doubling, so that a long line is moved a few times only.
-        let room = FILL.max(self.pending.end);
+        // Doubling, so that a long line is moved a few times only; no more than the longest line needs.
+        let room =
+            self.pending.end.min((self.line_max + 1).saturating_sub(self.pending.end)).max(FILL);
         if self.buffer.len() < self.pending.end + room {
             self.buffer.resize(self.pending.end + room, 0);
         }

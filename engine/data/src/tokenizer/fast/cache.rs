@@ -52,11 +52,7 @@ pub(super) fn key(padded: &[u8], start: usize, length: usize) -> u128 {
 
 impl WordCache {
     pub fn new() -> Self {
-        Self {
-            buckets: buckets(),
-            spill: Vec::new(),
-            long: FxHashMap::default(),
-        }
+        Self { buckets: buckets(), spill: Vec::new(), long: FxHashMap::default() }
     }
 
     /// Appends the ids of a short word; says whether it was known.
