@@ -97,8 +97,8 @@ target/bench/venv/.complete:
 bench-fit:
 	CARGO="$(CARGO)" PYTHON="$(PYTHON)" bench/fit/run.sh
 
-bench-data: bench/data/.venv/ready
-	$(CARGO) build $(RELEASE) -p mixmake-data --example fastpass
+bench-data: $(LIBTORCH_READY) bench/data/.venv/ready
+	$(CARGO) build $(RELEASE) -p mixmake -p mixmake-data --bins --example fastpass --example reading
 	bench/data/.venv/bin/python bench/data/bench.py
 
 # The peers, from PyPI. Without them (no network), `$(PYTHON) bench/data/bench.py` still measures those that are installed.

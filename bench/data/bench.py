@@ -27,11 +27,11 @@ PEERS = {
 }
 
 
-def run(command, environment=None):
-    """Wall and CPU seconds, largest resident MB and last line of a pinned process."""
+def run(command, environment=None, cores=None, folder=None):
+    """Wall and CPU seconds, largest resident MB and lines of a pinned process and those that it starts."""
     start, out = time.monotonic(), tempfile.TemporaryFile()
-    child = subprocess.Popen(["taskset", "-c", CORE, *command], stdout=out, stderr=subprocess.PIPE,
-                             env=os.environ | (environment or {}))
+    child = subprocess.Popen(["taskset", "-c", cores or CORE, *command], stdout=out, stderr=subprocess.PIPE,
+                             env=os.environ | (environment or {}), cwd=folder)
     errors = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = status
@@ -98,15 +98,82 @@ def table(tokenizer, results, raw):
 
 
 def domains(folders, rounds):
-    """Ours alone, domain by domain: short documents are bound by the tokenizer, long ones by decompression."""
-    print(f"\nours, by domain (gpt2)\n{'domain':18}{'raw MB':>8}{'CPU s':>8}{'MB/s of CPU':>13}")
+    """Ours alone, domain by domain: short documents are bound by the tokenizer, long ones by decompression. Every figure
+    is of a new process, whose caches of words are empty."""
+    print(f"\nours, by domain (gpt2)\n{'domain':18}{'raw MB':>8}{'CPU s':>8}{'MB/s of CPU':>13}{'wall s':>8}{'MB/s of wall':>14}")
     path = os.path.join(CORPORA, "tokenizers", "gpt2", "tokenizer.json")
-    empty = statistics.median(run([OURS, path], {"RAYON_NUM_THREADS": "1"})[0]["cpu"] for _ in range(rounds))
-    for folder in folders:
-        cpu = statistics.median(run([OURS, path, folder], {"RAYON_NUM_THREADS": "1"})[0]["cpu"] for _ in range(rounds)) - empty
-        raw = raw_bytes(folder) / 1e6
-        print(f"{os.path.basename(folder):18}{raw:8.1f}{cpu:8.2f}{raw / cpu:13.1f}")
-    print(f"(loading the tokenizer, {empty:.3f} s, is taken away)")
+
+    def medians(*paths):
+        found = [run([OURS, path, *paths], {"RAYON_NUM_THREADS": "1"})[0] for _ in range(rounds)]
+        return [statistics.median(each[key] for each in found) for key in ("cpu", "wall")]
+
+    empty = medians()
+    for name, paths in [*((os.path.basename(folder), [folder]) for folder in folders), ("all", folders)]:
+        cpu, wall = (found - load for found, load in zip(medians(*paths), empty))
+        raw = sum(map(raw_bytes, paths)) / 1e6
+        print(f"{name:18}{raw:8.1f}{cpu:8.2f}{raw / cpu:13.1f}{wall:8.2f}{raw / wall:14.1f}")
+    print(f"(starting and loading the tokenizer, {empty[1]:.3f} s, is taken away)")
+
+
+def manifest(folder, folders):
+    lines = ["[corpus]", "min-chars = 1", 'block = "first"', "block-chars = 1000", "held-out = 100", ""]
+    for domain in folders:
+        lines += [f"[domain.{os.path.basename(domain)}]", f'files = "{os.path.abspath(domain)}/part-*"', ""]
+    lines += ["[tokenizer]", 'builtin = "gpt2"', ""]
+    with open(os.path.join(folder, "mixmake.toml"), "w") as file:
+        file.write("\n".join(lines))
+
+
+def user(folders, rounds, raw):
+    """What a user gets: `mixmake run` into an empty store, with its processes, digests and syncs; and on two cores."""
+    if not os.path.exists(MIXMAKE):
+        print(f"\n`mixmake run` is left out: no {MIXMAKE}")
+        return
+    print(f"\n`mixmake run 'shards/*'` of all domains into an empty store (gpt2), and the data path alone, on one core and on two\n"
+          f"{'way':26}{'wall s':>8}{'':16}{'CPU s':>8}{'MB/s of wall':>14}{'MB':>7}")
+    path = os.path.join(CORPORA, "tokenizers", "gpt2", "tokenizer.json")
+    one, two = CORE, f"{CORE},{(int(CORE) + 1) % os.cpu_count()}"
+    walls = {}
+    for name, cores, jobs in [("mixmake run -j 1, 1 core", one, "1"), ("mixmake run -j 2, 2 cores", two, "2"),
+                              ("data path, 1 core", one, None), ("data path, 2 cores", two, None)]:
+        found = []
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                manifest(folder, folders)
+                threads = str(len(cores.split(",")))
+                command = [MIXMAKE, "run", "-q", "-j", jobs, "shards/*"] if jobs else [OURS, path, *folders]
+                result, lines = run(command, {"RAYON_NUM_THREADS": threads, "TMPDIR": folder}, cores, folder)
+                if result is None:
+                    print(f"{name} is left out: {lines[0]}")
+                    break
+                found.append(result)
+        if not found:
+            continue
+        wall = [each["wall"] for each in found]
+        walls[name] = statistics.median(wall)
+        print(f"{name:26}{walls[name]:8.2f} ({min(wall):.2f}-{max(wall):.2f}){'':3}{statistics.median(r['cpu'] for r in found):8.2f}"
+              f"{raw / 1e6 / walls[name]:14.1f}{max(r['mb'] for r in found):7.0f}")
+    names = list(walls)
+    for first, second in zip(names[::2], names[1::2]):
+        print(f"two cores of {first.split(',')[0]}: {walls[first] / walls[second]:.2f}x")
+
+
+def reading():
+    """Batches for a training, many shards, long orders."""
+    if not os.path.exists(READING):
+        print(f"\nreading is left out: no {READING}")
+        return
+    found, lines = run([READING])
+    print("\nreading shards, one core")
+    for each in map(json.loads, lines):
+        if each["step"] == "batches" and each["epoch"]:
+            print(f"batches of random {each['unit']:8} {each['tokens-per-second'] / 1e6:8.0f} million tokens/s, "
+                  f"{each['moved-gb-per-second']:.1f} GB/s read and written; a plain copy of memory moves {each['copy-gb-per-second']:.1f}")
+        elif each["step"] == "opening":
+            print(f"opening {each['shards']} shards: {each['seconds']:.3f} s")
+        elif each["step"] == "order":
+            print(f"order of {each['documents']:.2g} documents: made in {each['make-seconds'] * 1e3:.2f} ms, {each['ns-per-position']:.0f} ns a position, "
+                  f"{each['memory-bytes'] / 1024:.0f} KiB")
 
 
 def generated(folder):
@@ -131,7 +198,7 @@ def generated(folder):
 
 
 def main():
-    global CORE, CORPORA, OURS
+    global CORE, CORPORA, OURS, MIXMAKE, READING
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--core", default="0")
@@ -141,6 +208,8 @@ def main():
     arguments.add_argument("ways", nargs="*")
     given = arguments.parse_args()
     CORE, CORPORA, OURS = given.core, given.corpora, given.ours
+    READING = os.path.join(os.path.dirname(OURS), "reading")
+    MIXMAKE = os.path.join(os.path.dirname(os.path.dirname(OURS)), "mixmake")
     folders = sorted(glob.glob(os.path.join(CORPORA, "redpajama", "*")))
     folders = [folder for folder in folders if not given.domains or os.path.basename(folder) in given.domains]
     if not folders:
@@ -156,6 +225,8 @@ def main():
             continue
         table(tokenizer, measure(tokenizer, folders, given.rounds, given.ways), raw)
     domains(folders, given.rounds)
+    user(folders, given.rounds, raw)
+    reading()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@
 //! Knows digests as text, never paths: the same data on another machine has the same sidecar.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tempfile::SpooledTempFile;
 
 use crate::writer::Output;
 use crate::{Map, ShardError, map_file};
@@ -15,6 +16,9 @@ use crate::{Map, ShardError, map_file};
 const FORMAT: &str = "mixmake-shard-sidecar";
 const VERSION: u32 = 1;
 const RECORD_BYTES: usize = 24;
+/// Records are gathered up to this size before they go to the spool, which is a file beyond the second.
+const BUFFER: usize = 1 << 16;
+const SPOOL_MEMORY: usize = 4 << 20;
 
 /// The facts of a shard, the first line of its sidecar.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
@@ -55,26 +59,27 @@ pub struct Provenance {
     pub start: u64,
 }
 
-/// Collects the provenance of a shard. Memory grows with the number of sources, not of samples.
+/// Collects the provenance of a shard. Memory grows with the number of sources; of samples it holds 4 MiB at most.
 #[derive(Debug)]
 pub struct SidecarWriter {
     path: PathBuf,
-    spool: BufWriter<std::fs::File>,
+    spool: SpooledTempFile,
+    /// Records that are not in the spool yet.
+    records: Vec<u8>,
     sources: BTreeMap<String, u64>,
     documents: u64,
 }
 
 impl SidecarWriter {
-    /// Starts a sidecar; its records wait in an unnamed file of the same folder.
+    /// Starts a sidecar; its records wait in memory, and many of them in an unnamed file of the same folder.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, ShardError> {
         let path = path.as_ref();
         let folder =
             path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let spool = tempfile::tempfile_in(folder)
-            .map_err(ShardError::io("create a scratch file beside", path))?;
         Ok(Self {
             path: path.to_path_buf(),
-            spool: BufWriter::with_capacity(1 << 18, spool),
+            spool: tempfile::spooled_tempfile_in(SPOOL_MEMORY, folder),
+            records: Vec::new(),
             sources: BTreeMap::new(),
             documents: 0,
         })
@@ -90,17 +95,28 @@ impl SidecarWriter {
                 index
             }
         };
-        for number in [index, row, start] {
-            self.spool
-                .write_all(&number.to_le_bytes())
-                .map_err(ShardError::io("write", &self.path))?;
+        let mut record = [0; RECORD_BYTES];
+        for (field, number) in record.chunks_exact_mut(8).zip([index, row, start]) {
+            field.copy_from_slice(&number.to_le_bytes());
+        }
+        self.records.extend_from_slice(&record);
+        if self.records.len() >= BUFFER {
+            self.flush()?;
         }
         self.documents += 1;
         Ok(())
     }
 
+    fn flush(&mut self) -> Result<(), ShardError> {
+        let failed = ShardError::io("write a scratch file beside", &self.path);
+        self.spool.write_all(&self.records).map_err(failed)?;
+        self.records.clear();
+        Ok(())
+    }
+
     /// Writes the sidecar. `header.documents` must be the number of samples pushed.
-    pub fn finish(self, mut header: SidecarHeader) -> Result<(), ShardError> {
+    pub fn finish(mut self, mut header: SidecarHeader) -> Result<(), ShardError> {
+        self.flush()?;
         if header.documents != self.documents {
             return Err(ShardError::Sidecar(format!(
                 "{} samples were described, {} counted",
@@ -133,8 +149,7 @@ fn header_line(header: &SidecarHeader) -> Result<Vec<u8>, ShardError> {
     Ok(line)
 }
 
-fn copy_spool(spool: BufWriter<std::fs::File>, output: &mut Output) -> std::io::Result<()> {
-    let mut spool = spool.into_inner().map_err(|e| e.into_error())?;
+fn copy_spool(mut spool: SpooledTempFile, output: &mut Output) -> std::io::Result<()> {
     spool.rewind()?;
     std::io::copy(&mut spool, output)?;
     Ok(())

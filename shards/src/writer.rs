@@ -1,6 +1,6 @@
 //! Writing a pair as a stream: tokens go to `.bin` at once, the index keeps four bytes a document until the end.
 //!
-//! Writes to the paths given and nowhere else; making a file visible only once whole is the caller's business.
+//! Writes to the paths given and nowhere else; making a file visible only once whole, and durable, is the caller's business.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -88,7 +88,7 @@ impl ShardWriter {
         Ok(())
     }
 
-    /// Writes the index and syncs both files.
+    /// Writes the index. Neither file is synced: what must outlive a crash, and when, is the caller's business too.
     pub fn finish(self) -> Result<Written, ShardError> {
         let documents = self.lengths.len() as u64;
         self.bin.finish()?;
@@ -133,8 +133,7 @@ impl Output {
     }
 
     pub fn finish(mut self) -> Result<(), ShardError> {
-        self.file.flush().map_err(ShardError::io("write", &self.path))?;
-        self.file.get_ref().sync_all().map_err(ShardError::io("sync", &self.path))
+        self.file.flush().map_err(ShardError::io("write", &self.path))
     }
 }
 

@@ -158,8 +158,92 @@ fn skipped_rows_are_counted_and_located() {
 
     let log = workspace.mixmake(&["log", "samples/bad"]).expect(0).stdout;
     assert!(log.contains("malformed rows: 2"), "{log}");
+    let lengths = stats["lengths"].as_array().expect("a list");
+    let place = lengths.iter().rposition(|count| count.as_u64() > Some(0)).expect("documents");
+    let range = format!("{}-{}: {}", (1 << place) / 2, (1 << place) - 1, lengths[place]);
+    assert!(log.contains("document lengths: ") && log.contains(&range), "no {range}: {log}");
     let log = workspace.mixmake(&["log", "samples/good"]).expect(0).stdout;
     assert!(log.contains("malformed rows: 0"), "{log}");
+}
+
+/// A glob takes links to files; one to nothing is missed by whoever needs its text, so it is said and not passed over.
+#[test]
+fn a_link_to_nothing_is_said() {
+    let workspace = workspace("bad.1.jsonl", good_rows(6).concat());
+    std::os::unix::fs::symlink("nowhere", workspace.path("bad.2.jsonl")).expect("linked");
+    workspace.run_any(&["samples/*"]).expect(2).says(&["bad.2.jsonl", "No such file", "`bad`"]);
+    std::fs::remove_file(workspace.path("bad.2.jsonl")).expect("removed");
+    workspace.run(&["samples/*"]);
+}
+
+/// A folder is no file, whatever its name.
+#[test]
+fn a_folder_that_matches_is_no_file() {
+    let workspace = workspace("bad.1.jsonl", good_rows(6).concat());
+    workspace.write("bad.2.jsonl/text.jsonl", good_rows(9).concat());
+    workspace.run(&["samples/bad"]);
+    let stats: serde_json::Value =
+        serde_json::from_str(&workspace.read("out/samples/bad/stats.json")).expect("JSON");
+    assert_eq!((stats["sources"].as_u64(), stats["rows"].as_u64()), (Some(1), Some(6)), "{stats}");
+    workspace.edit("files = \"bad.*\"", "files = \"bad.2.jsonl\"");
+    workspace.run_any(&["samples/bad"]).expect(2).says(&["no file matches", "bad.2.jsonl"]);
+}
+
+#[test]
+fn a_glob_that_matches_nothing_is_said() {
+    let workspace = workspace("bad.jsonl", "");
+    workspace.edit("files = \"bad.*\"", "files = \"bed.*\"");
+    let outcome = workspace.run_any(&["-k", "samples/*"]).expect(2);
+    outcome.says(&["no file matches", "bed.*", "`bad`", "mixmake.toml:"]);
+}
+
+/// Two domains of one file read it once, and are two domains: same bytes, each under its name.
+#[test]
+fn two_domains_may_share_a_file() {
+    let workspace = workspace("bad.jsonl", good_rows(9).concat());
+    workspace.edit("files = \"good.jsonl\"", "files = \"bad.jsonl\"");
+    let ran = workspace.run(&["-j", "1", "samples/*"]).ran();
+    assert_eq!(ran.len(), 2, "each kind of work once: {ran:?}");
+    let results = workspace.results();
+    assert_eq!(results["samples/good/train.arrow"], results["samples/bad/train.arrow"]);
+}
+
+/// Runs as a user who may not read the file: root may read everything, so where the tests run as root, as nobody.
+#[test]
+fn a_file_that_may_not_be_read_is_said() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let workspace = workspace("bad.jsonl", good_rows(6).concat());
+    let locked = |path: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(workspace.path(path), mode).expect("set");
+    };
+    // Nobody may not look into the folder of the build.
+    std::fs::copy(env!("CARGO_BIN_EXE_mixmake"), workspace.path("mixmake")).expect("copied");
+    let above = workspace.folder.parent().expect("a parent");
+    std::fs::set_permissions(above, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let root = rustix::process::geteuid().is_root();
+    let run = || {
+        let mut command = std::process::Command::new(workspace.path("mixmake"));
+        command.args(["run", "samples/*"]).current_dir(&workspace.folder);
+        if root {
+            chown(&workspace.folder, Some(NOBODY), None).expect("given");
+            command.uid(NOBODY);
+        }
+        Outcome::of(command.output().expect("started"))
+    };
+    locked("bad.jsonl", 0o000);
+    run().expect(2).says(&["bad.jsonl", "Permission denied", "`bad`"]);
+    locked("bad.jsonl", 0o644);
+
+    // A folder that cannot be listed may hold files that match.
+    workspace.write("more/bad.jsonl", good_rows(7).concat());
+    workspace.edit("files = \"bad.*\"", "files = \"**/bad.*\"");
+    locked("more", 0o000);
+    run().expect(2).says(&["cannot list", "more", "Permission denied"]);
+    locked("more", 0o755);
+    run().expect(0);
 }
 
 /// Without `-k` nothing more starts after a failure; what depends on it never does.

@@ -60,6 +60,39 @@ fn what_a_training_does_not_read_does_not_redo_it() {
     assert_ne!(after["shards/gamma/train.bin"], before["shards/gamma/train.bin"]);
 }
 
+/// A weight of 0 is said, so that nothing is forgotten; it draws nothing, and so nothing of that domain is in the key.
+#[test]
+fn a_domain_of_weight_0_redoes_no_mixture_that_has_it() {
+    let workspace = study::built();
+    let tokenizer = workspace.read("out/tokenizer/tokenizer.json");
+    workspace.write("tokenizer.json", tokenizer);
+    workspace.edit("train = \"bpe\"\nvocabulary = 300", "file = \"tokenizer.json\"");
+    let alone = r#"[mixture.alone]
+weights = { alpha = 1, beta = 0 }
+
+[train.alone]
+mixture = "alone"
+recipe = "quick"
+tokens = "6k"
+
+[report]"#;
+    workspace.edit("[report]", alone);
+    workspace.run(&["train/alone"]);
+    let before = workspace.results();
+
+    // The held-out documents stay: a training evaluates on them, whatever it draws.
+    let beta = "files = \"beta/*.jsonl.zst\"";
+    workspace.edit(beta, &format!("{beta}\nmax-documents = 9"));
+    let outcome = workspace.run(&["train/alone"]);
+    outcome.ran_exactly(&["samples/beta", "shards/beta"]);
+    let after = workspace.results();
+    assert_ne!(after["shards/beta/train.bin"], before["shards/beta/train.bin"]);
+    assert_eq!(after["train/alone/losses.json"], before["train/alone/losses.json"]);
+
+    workspace.edit("{ alpha = 1, beta = 0 }", "{ alpha = 0.5, beta = 0.5 }");
+    workspace.run(&["train/alone"]).ran_exactly(&["mixture/train/alone", "train/alone"]);
+}
+
 #[test]
 fn a_learning_rate_redoes_trainings_and_what_reads_them() {
     let workspace = study::built();

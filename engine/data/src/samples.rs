@@ -61,7 +61,7 @@ impl SamplesWriter {
         Ok(Self {
             path: path.to_path_buf(),
             file,
-            text: LargeStringBuilder::new(),
+            text: text_builder(),
             source: StringBuilder::new(),
             row: UInt64Builder::new(),
             start: UInt64Builder::new(),
@@ -95,6 +95,7 @@ impl SamplesWriter {
             Arc::new(self.row.finish()),
             Arc::new(self.start.finish()),
         ];
+        self.text = text_builder();
         self.bytes = 0;
         let batch =
             RecordBatch::try_new(schema(), columns).map_err(|e| write_error(&self.path, e))?;
@@ -106,9 +107,13 @@ impl SamplesWriter {
             self.flush()?;
         }
         let mut file = self.file.into_inner().map_err(|e| write_error(&self.path, e))?;
-        file.flush().map_err(DataError::io("write", &self.path))?;
-        file.get_ref().sync_all().map_err(DataError::io("sync", &self.path))
+        file.flush().map_err(DataError::io("write", &self.path))
     }
+}
+
+/// With room for a batch from the start: growing would copy it several times.
+fn text_builder() -> LargeStringBuilder {
+    LargeStringBuilder::with_capacity(BATCH_SAMPLES, BATCH_BYTES + BATCH_BYTES / 8)
 }
 
 /// `ArrayBuilder::len` without importing a trait whose other methods shadow the builders' own.

@@ -30,6 +30,9 @@ fn byte_of(text: &str, char_index: u64) -> usize {
         return text.len();
     }
     let mut left = usize::try_from(char_index).unwrap_or(usize::MAX);
+    if text.as_bytes()[..left].is_ascii() {
+        return left;
+    }
     let mut at = 0;
     // Whole chunks first, by the bytes that begin a character, so that counting is vectorised.
     for chunk in text.as_bytes().chunks(64) {

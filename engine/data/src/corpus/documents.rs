@@ -142,7 +142,8 @@ impl Documents {
             source: source.ok_or_else(damaged)?,
             row: number(1),
             start: number(2),
-            text: std::str::from_utf8(text).map_err(|e| invalid(&self.path, &e.to_string()))?,
+            text: simdutf8::basic::from_utf8(text)
+                .map_err(|e| invalid(&self.path, &e.to_string()))?,
         })
     }
 }

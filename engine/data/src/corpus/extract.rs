@@ -151,23 +151,29 @@ fn take_some<'a>(
     meter: &Meter,
 ) -> Result<Intake<'a>, DataError> {
     let mut intake = Intake::new(spec, Spool::new(scratch), worker);
+    let mut buffers = read::Buffers::default();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(source) = sources.get(index) else { return Ok(intake) };
         intake.begin(index as u32, source);
-        take_source(source, &mut intake, meter)?;
+        take_source(source, &mut intake, &mut buffers, meter)?;
         intake.end()?;
     }
 }
 
 /// Reads one source and checks that it stayed as it was: its digest, and so the action's key, must describe
 /// the bytes that were read.
-fn take_source(source: &Source, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
+fn take_source(
+    source: &Source,
+    intake: &mut Intake,
+    buffers: &mut read::Buffers,
+    meter: &Meter,
+) -> Result<(), DataError> {
     let before = match stamp(&source.path) {
         Ok(before) => before,
         Err(e) => return intake.unreadable(None, format!("cannot open: {e}")),
     };
-    read::read(source, intake, meter)?;
+    read::read(source, intake, buffers, meter)?;
     match stamp(&source.path) {
         Ok(after) if after == before => Ok(()),
         _ => Err(DataError::SourceChanged { path: source.path.clone() }),

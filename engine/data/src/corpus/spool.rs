@@ -10,6 +10,8 @@ use crate::{DataError, DocumentHash};
 
 /// Kept text that one worker holds in memory; what comes after goes to a file.
 const MEMORY_BYTES: usize = 48 << 20;
+/// Memory is taken in pieces of this size, or of a text's that is larger: one that grows would be copied and cleared anew.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// A kept document: its identity, where it came from and where its kept text waits.
 #[derive(Clone, Debug)]
@@ -36,23 +38,55 @@ impl Entry {
 /// One worker's texts, being collected. Its file has no name, so nothing is left behind by a crash.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    memory: Vec<u8>,
+    memory: Memory,
     file: Option<BufWriter<File>>,
     folder: PathBuf,
     written: u64,
 }
 
+/// Texts in pieces, none across two.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Each with the offset it starts at.
+    pieces: Vec<(u64, Vec<u8>)>,
+    bytes: u64,
+}
+
+impl Memory {
+    fn push(&mut self, text: &[u8]) {
+        let room = |piece: &(u64, Vec<u8>)| piece.1.capacity() - piece.1.len() >= text.len();
+        if !self.pieces.last().is_some_and(room) {
+            let piece = Vec::with_capacity(PIECE_BYTES.max(text.len()));
+            self.pieces.push((self.bytes, piece));
+        }
+        if let Some((_, piece)) = self.pieces.last_mut() {
+            piece.extend_from_slice(text);
+        }
+        self.bytes += text.len() as u64;
+    }
+
+    /// The text of that many bytes that was pushed at `offset`.
+    fn get(&self, offset: u64, bytes: u64) -> Option<&[u8]> {
+        // The last piece that starts there or before; of several that start there, empty texts' ones come first.
+        let piece = self.pieces.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
+        let (start, piece) = &self.pieces[piece];
+        let from = usize::try_from(offset - start).ok()?;
+        piece.get(from..from.checked_add(usize::try_from(bytes).ok()?)?)
+    }
+}
+
 impl Spool {
     pub fn new(folder: &Path) -> Self {
-        Self { memory: Vec::new(), file: None, folder: folder.to_path_buf(), written: 0 }
+        Self { memory: Memory::default(), file: None, folder: folder.to_path_buf(), written: 0 }
     }
 
     /// Appends text and returns its offset.
     pub fn push(&mut self, text: &str) -> Result<u64, DataError> {
         let offset = self.written;
         self.written += text.len() as u64;
-        if self.file.is_none() && self.memory.len() + text.len() <= MEMORY_BYTES {
-            self.memory.extend_from_slice(text.as_bytes());
+        // With this text.
+        if self.file.is_none() && self.written <= MEMORY_BYTES as u64 {
+            self.memory.push(text.as_bytes());
             return Ok(offset);
         }
         let written = self.open()?.write_all(text.as_bytes());
@@ -85,7 +119,7 @@ impl Spool {
 /// A finished spool.
 #[derive(Debug)]
 pub(crate) struct SpoolReader {
-    memory: Vec<u8>,
+    memory: Memory,
     file: Option<File>,
     folder: PathBuf,
 }
@@ -94,10 +128,10 @@ impl SpoolReader {
     /// Puts the text of an entry into `text`, replacing what was there.
     pub fn read(&self, entry: &Entry, text: &mut Vec<u8>) -> Result<(), DataError> {
         text.clear();
-        let in_memory = self.memory.len() as u64;
+        let in_memory = self.memory.bytes;
         if entry.offset + entry.bytes <= in_memory {
-            let start = entry.offset as usize;
-            text.extend_from_slice(&self.memory[start..start + entry.bytes as usize]);
+            let found = self.memory.get(entry.offset, entry.bytes);
+            text.extend_from_slice(found.unwrap_or_default());
             return Ok(());
         }
         text.resize(entry.bytes as usize, 0);
@@ -117,8 +151,10 @@ mod tests {
     fn texts_come_back_from_memory_and_from_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut spool = Spool::new(folder.path());
+        // Some fit a piece of memory together, some take one each, and one is empty.
+        let sizes = [9 << 20, 3, 0, 700_000, 700_000, 9 << 20, 9 << 20, 9 << 20, 9 << 20, 9 << 20];
         let texts: Vec<String> =
-            (0..7).map(|i| char::from(b'a' + i).to_string().repeat(9 << 20)).collect();
+            (b'a'..).zip(sizes).map(|(i, size)| char::from(i).to_string().repeat(size)).collect();
         let mut entries = Vec::new();
         for text in &texts {
             let offset = spool.push(text).expect("spooled");
@@ -133,7 +169,7 @@ mod tests {
                 bytes,
             });
         }
-        assert!(spool.file.is_some() && !spool.memory.is_empty(), "both are used");
+        assert!(spool.file.is_some() && spool.memory.bytes > 0, "both are used");
         let spool = spool.finish().expect("finished");
         let mut found = Vec::new();
         for (entry, text) in entries.iter().zip(&texts) {

@@ -78,7 +78,7 @@ fn find_one(
                 format!("domain.{}.files.{index}", domain.name),
                 format!("domain.{}.files", domain.name),
             ];
-            at(manifest, &fields, format!("`{pattern}` is not a glob: {problem}"))
+            at(manifest, &fields, format!("`{pattern}` {problem}"))
         })?;
         let kept: Vec<_> = matched.into_iter().filter(|path| !excluded.is_match(path)).collect();
         if kept.is_empty() {
@@ -123,7 +123,7 @@ fn evaluation(
         }
         let matched = walks
             .expand(&manifest.folder().join(pattern))
-            .map_err(|problem| at(format!("`{pattern}` is not a glob: {problem}")))?;
+            .map_err(|problem| at(format!("`{pattern}` {problem}")))?;
         if matched.is_empty() {
             let message =
                 format!("domain `{}`: no evaluation text matches `{pattern}`", domain.name);

@@ -128,13 +128,23 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Action
     Ok(action)
 }
 
+/// The domains that a training can draw from. One that the manifest gives a weight of 0 is none of them: what changes in
+/// it is nothing to the mixture, nor to the training.
+pub(super) fn drawn(stager: &Stager<'_>, mixture: &MixtureRef) -> Vec<usize> {
+    let mut domains = stager.training_domains();
+    let count = domains.len();
+    domains.retain(|&domain| fixed_weight(stager, mixture, domain, count) != Some(0.0));
+    domains
+}
+
 /// One input a domain, with its weight (where the manifest fixes it) and DDO factor.
 fn domain_inputs(stager: &Stager<'_>, wanted: &Wanted<'_>) -> Vec<Input> {
-    let domains = stager.training_domains();
+    let count = stager.training_domains().len();
+    let domains = drawn(stager, wanted.mixture);
     let mut inputs = Vec::with_capacity(domains.len());
-    for &domain in &domains {
+    for domain in domains {
         let mut own = Map::new();
-        if let Some(weight) = fixed_weight(stager, wanted.mixture, domain, domains.len()) {
+        if let Some(weight) = fixed_weight(stager, wanted.mixture, domain, count) {
             own.extend(attributes([("weight", weight.into())]));
         }
         if let Some((perturbed, factor)) = wanted.perturbation

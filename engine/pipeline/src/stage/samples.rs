@@ -154,7 +154,22 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         ("characters".into(), (stats.chars_train + stats.chars_held_out).to_string()),
     ]);
     facts.extend(dropped_facts(&stats.dropped));
+    facts.insert("document lengths".into(), lengths(&stats.lengths));
     Ok(facts)
+}
+
+/// Documents by their characters: `1024-2047: 2341, …`.
+fn lengths(lengths: &corpus::Lengths) -> String {
+    let named = |(bucket, count): (usize, &u64)| {
+        // Bucket 0 holds the empty ones, bucket i those of 2^(i-1) to 2^i - 1.
+        let least = (1u128 << bucket) >> 1;
+        let most = (1u128 << bucket) - 1;
+        (*count > 0).then(|| match least == most {
+            true => format!("{least}: {count}"),
+            false => format!("{least}-{most}: {count}"),
+        })
+    };
+    lengths.0.iter().enumerate().filter_map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// A data step's progress, in the engine's words.

@@ -110,6 +110,11 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         };
         artifact::write(&job.output(split.facts), &written)?;
         facts.insert(format!("{} tokens", split.role), stats.tokens.to_string());
+        facts.insert(format!("{} characters", split.role), stats.chars.to_string());
+        if stats.tokens > 0 {
+            let ratio = stats.chars as f64 / stats.tokens as f64;
+            facts.insert(format!("{} characters a token", split.role), format!("{ratio:.3}"));
+        }
     }
     Ok(facts)
 }

@@ -123,9 +123,8 @@ fn files(
         Box::new(Diagnostic::at(manifest, &[field, whole], message))
     };
     let path = manifest.folder().join(pattern);
-    let mut matched = walks
-        .expand(&path)
-        .map_err(|problem| at(format!("`{pattern}` is not a glob: {problem}")))?;
+    let mut matched =
+        walks.expand(&path).map_err(|problem| at(format!("`{pattern}` {problem}")))?;
     let is_unmatched = matched.is_empty();
     if is_unmatched {
         matched.push(path);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
-use mixmake_manifest::schema::{self, Architecture, Recipe, Train};
+use mixmake_manifest::schema::{self, Architecture, MixtureRef, Recipe, Train};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
@@ -98,7 +98,7 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Traini
         kind: KIND,
         threads: if gpu { 1 } else { params.threads as usize },
         params: mixmake_core::action::params(&params)?,
-        inputs: inputs(stager, mixture),
+        inputs: inputs(stager, mixture, wanted.mixture),
         outputs: vec![
             OutputSpec::kept(LOSSES),
             OutputSpec::new(CURVE),
@@ -112,11 +112,11 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Traini
     Ok(Training { mixture, train })
 }
 
-fn inputs(stager: &Stager<'_>, mixture: ActionId) -> Vec<Input> {
+fn inputs(stager: &Stager<'_>, mixture: ActionId, drawn: &MixtureRef) -> Vec<Input> {
     let input = |role, source| Input { role, source, attributes: Map::new() };
     let mut inputs = vec![input("mixture", Source::output(mixture, mixture::OUTPUT))];
     inputs.extend(stager.tokenizer.map(super::tokenizer::Chosen::input));
-    for domain in stager.training_domains() {
+    for domain in mixture::drawn(stager, drawn) {
         let shard = stager.staged.shards[domain];
         for file in [shards::TRAIN.bin, shards::TRAIN.idx] {
             inputs.push(input("shard", Source::output(shard, file)));

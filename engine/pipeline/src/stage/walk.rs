@@ -2,8 +2,10 @@
 //! hundreds of thousands of files, and a run that has nothing to do should not spend its time here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -22,28 +24,42 @@ pub(super) struct Walks {
     known: HashMap<(PathBuf, usize), Vec<Found>>,
 }
 
+/// Why it cannot be known which files a pattern matches.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WalkError {
+    #[error("is not a glob: {0}")]
+    Glob(String),
+    #[error("cannot be followed: cannot list `{}`: {error}", folder.display())]
+    List { folder: PathBuf, error: io::Error },
+}
+
 impl Walks {
-    /// Regular files that match `pattern`, sorted; a path without wildcards stands for itself.
-    /// What cannot be listed cannot match. Links to folders are not followed.
-    pub fn expand(&mut self, pattern: &Path) -> Result<Vec<PathBuf>, String> {
+    /// Regular files that match `pattern`, sorted; a path without wildcards stands for itself. Links to folders are not
+    /// followed; links to nothing are given, for whoever reads them to say so.
+    ///
+    /// Errors: no glob, or a folder that may not be listed, since files in it would be missing in silence.
+    pub fn expand(&mut self, pattern: &Path) -> Result<Vec<PathBuf>, WalkError> {
         let (root, rest) = split(pattern);
         if rest.as_os_str().is_empty() {
             return Ok(if root.is_file() { vec![root] } else { Vec::new() });
         }
-        let text = rest.to_str().ok_or("it is not UTF-8")?;
+        let text = rest.to_str().ok_or_else(|| WalkError::Glob("it is not UTF-8".into()))?;
         let glob = GlobBuilder::new(text)
             .literal_separator(true)
             .build()
-            .map_err(|error| error.kind().to_string())?
+            .map_err(|error| WalkError::Glob(error.kind().to_string()))?
             .compile_matcher();
         let depth = depth(&rest);
-        let files = self.known.entry((root.clone(), depth)).or_insert_with(|| list(&root, depth));
+        let files = match self.known.entry((root.clone(), depth)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(list(&root, depth)?),
+        };
         let whole = root.as_os_str().as_bytes();
         let start = whole.len() + usize::from(!whole.is_empty() && !whole.ends_with(b"/"));
         // Listing has said already what is a file; only links must be followed to know.
         let matches = |found: &&Found| {
             let below = found.path.as_os_str().as_bytes().get(start..).unwrap_or_default();
-            glob.is_match(OsStr::from_bytes(below)) && (!found.is_link || found.path.is_file())
+            glob.is_match(OsStr::from_bytes(below)) && !(found.is_link && found.path.is_dir())
         };
         Ok(files.iter().filter(matches).map(|found| found.path.clone()).collect())
     }
@@ -71,11 +87,20 @@ fn depth(pattern: &Path) -> usize {
 }
 
 /// Files (and links, which may be to files) below `root`, sorted.
-fn list(root: &Path, depth: usize) -> Vec<Found> {
+fn list(root: &Path, depth: usize) -> Result<Vec<Found>, WalkError> {
     let mut files = Vec::new();
     let mut folders = vec![(root.to_owned(), depth)];
     while let Some((folder, depth)) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            // Where it is a file, or gone by now, nothing lies in it.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                continue;
+            }
+            Err(error) => return Err(WalkError::List { folder, error }),
+        };
         for entry in entries.filter_map(Result::ok) {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth > 1 => folders.push((entry.path(), depth - 1)),
@@ -88,7 +113,7 @@ fn list(root: &Path, depth: usize) -> Vec<Found> {
         }
     }
     files.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
-    files
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -130,6 +155,23 @@ mod tests {
     #[test]
     fn a_bad_glob_is_an_error() {
         assert!(Walks::default().expand(Path::new("a/[")).is_err());
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_found_and_a_link_to_a_folder_is_not() {
+        let folder = tree();
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(to, folder.path().join(name)).expect("linked");
+        };
+        link("nowhere", "lost.md");
+        link("x.md", "a/other.md");
+        link("a", "folder.md");
+        let found = Walks::default().expand(&folder.path().join("a/*.md")).expect("a glob");
+        let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(names, ["other.md", "x.md"]);
+        let found = Walks::default().expand(&folder.path().join("*.md")).expect("a glob");
+        let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(names, ["lost.md", "top.md"]);
     }
 
     #[cfg(unix)]

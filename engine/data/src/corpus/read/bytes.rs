@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use zstd::zstd_safe::{DCtx, DParameter};
 
 use crate::progress::Meter;
 
@@ -12,8 +13,35 @@ const BUFFER: usize = 1 << 17;
 /// `--long=31`, the most that zstd can ask for.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
+/// A decompressor that is kept from file to file: making one anew costs the clearing of megabytes. Beyond this size, of
+/// a file with a window far above the usual 8 MiB, it is given up with its file.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+
+/// What one thread keeps from file to file.
+#[derive(Default)]
+pub(crate) struct Decompressor(Option<DCtx<'static>>);
+
+impl Decompressor {
+    fn zstd(&mut self) -> io::Result<&mut DCtx<'static>> {
+        if self.0.as_ref().is_some_and(|kept| kept.sizeof() > KEPT_BYTES_MAX) {
+            self.0 = None;
+        }
+        if self.0.is_none() {
+            let mut made = DCtx::create();
+            made.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))
+                .map_err(|code| io::Error::other(zstd::zstd_safe::get_error_name(code)))?;
+            self.0 = Some(made);
+        }
+        self.0.as_mut().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    }
+}
+
 /// Opens a file for reading as text: gzip (many members), zstd (many frames), xz and bzip2 (many streams) or as it is.
-pub(crate) fn open<'a>(path: &Path, meter: &'a Meter) -> io::Result<Box<dyn BufRead + 'a>> {
+pub(crate) fn open<'a>(
+    path: &Path,
+    kept: &'a mut Decompressor,
+    meter: &'a Meter,
+) -> io::Result<Box<dyn BufRead + 'a>> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
@@ -40,8 +68,7 @@ pub(crate) fn open<'a>(path: &Path, meter: &'a Meter) -> io::Result<Box<dyn BufR
         return Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)));
     }
     if is_zstd(head) {
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(file)?;
-        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        let decoder = zstd::stream::read::Decoder::with_context(file, kept.zstd()?);
         return Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)));
     }
     Ok(Box::new(file))

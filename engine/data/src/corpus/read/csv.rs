@@ -19,9 +19,10 @@ pub(crate) fn read(
     path: &Path,
     delimiter: u8,
     intake: &mut Intake,
+    kept: &mut bytes::Decompressor,
     meter: &Meter,
 ) -> Result<(), DataError> {
-    let file = match bytes::open(path, meter) {
+    let file = match bytes::open(path, kept, meter) {
         Ok(file) => file,
         Err(e) => return intake.unreadable(None, describe_io(&e)),
     };

@@ -33,7 +33,9 @@ pub(crate) fn every_text(source: &Source, take: &mut dyn FnMut(&str)) -> Result<
 type Read = Result<(), (Option<u64>, String)>;
 
 fn json_lines(source: &Source, meter: &Meter, take: &mut dyn FnMut(&str)) -> Read {
-    let mut file = bytes::open(&source.path, meter).map_err(|e| (None, describe_io(&e)))?;
+    let mut kept = bytes::Decompressor::default();
+    let mut file =
+        bytes::open(&source.path, &mut kept, meter).map_err(|e| (None, describe_io(&e)))?;
     let mut line = Vec::new();
     for row in 1.. {
         let at = |message: String| (Some(row), message);
@@ -64,7 +66,8 @@ fn strings(value: &Value, take: &mut dyn FnMut(&str)) {
 }
 
 fn whole(source: &Source, meter: &Meter, take: &mut dyn FnMut(&str)) -> Read {
-    let content = bytes::open(&source.path, meter)
+    let mut kept = bytes::Decompressor::default();
+    let content = bytes::open(&source.path, &mut kept, meter)
         .map_err(|e| describe_io(&e))
         .and_then(|file| plain::whole(file, "cut it"))
         .map_err(|message| (None, message))?;
@@ -73,7 +76,8 @@ fn whole(source: &Source, meter: &Meter, take: &mut dyn FnMut(&str)) -> Read {
 }
 
 fn separated(source: &Source, delimiter: u8, meter: &Meter, take: &mut dyn FnMut(&str)) -> Read {
-    let file = bytes::open(&source.path, meter).map_err(|e| (None, describe_io(&e)))?;
+    let mut kept = bytes::Decompressor::default();
+    let file = bytes::open(&source.path, &mut kept, meter).map_err(|e| (None, describe_io(&e)))?;
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)

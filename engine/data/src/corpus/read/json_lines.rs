@@ -9,20 +9,26 @@ use serde_json::{Map, Value};
 
 use super::json_scan::{Wanted, scan};
 use super::lines::{Line, Lines};
-use super::{ROW_BYTES_MAX, bytes, describe_io, literal};
+use super::{Buffers, ROW_BYTES_MAX, bytes, describe_io, literal};
 use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
 
-pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
-    let file = match bytes::open(path, meter) {
+pub(crate) fn read(
+    path: &Path,
+    intake: &mut Intake,
+    buffers: &mut Buffers,
+    meter: &Meter,
+) -> Result<(), DataError> {
+    let Buffers { decompressor, lines, text } = buffers;
+    let file = match bytes::open(path, decompressor, meter) {
         Ok(file) => file,
         Err(e) => return intake.unreadable(None, describe_io(&e)),
     };
     let spec = intake.spec;
     let wanted = Wanted::new(&spec.text, spec.filters.keys());
-    let mut reading = Reading { wanted, text: String::new() };
-    let mut lines = Lines::new(file, ROW_BYTES_MAX);
+    let mut reading = Reading { wanted, text };
+    let mut lines = Lines::new(file, lines, ROW_BYTES_MAX);
     for number in 1.. {
         match lines.next() {
             Ok(Line::End) => break,
@@ -38,22 +44,22 @@ pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<()
 }
 
 /// What is wanted of every line, where it can be read fast, and room for its text.
-struct Reading<'a> {
+struct Reading<'a, 'b> {
     wanted: Option<Wanted<'a>>,
-    text: String,
+    text: &'b mut String,
 }
 
-impl Reading<'_> {
+impl Reading<'_, '_> {
     fn take_line(
         &mut self,
         number: u64,
         line: &[u8],
         intake: &mut Intake,
     ) -> Result<(), DataError> {
-        let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, &mut self.text));
+        let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, self.text));
         let Some(object) = scanned else { return take_line(number, line, intake) };
         match admits(number, &object, intake)? {
-            true => intake.text(number, &self.text),
+            true => intake.text(number, self.text),
             false => Ok(()),
         }
     }

@@ -5,11 +5,14 @@ use std::ops::Range;
 
 /// Read at a time. Beyond the largest block of zstd, so that it is filled in few steps; small enough for a cache.
 const FILL: usize = 1 << 19;
+/// A buffer that a very long line has made larger than this is not kept for the next stream.
+const KEPT_MAX: usize = 8 << 20;
 
 /// Cuts a stream into lines. Memory is that of the longest line, up to `line_max`, and half a MiB.
-pub(crate) struct Lines<R> {
+pub(crate) struct Lines<'b, R> {
     stream: R,
-    buffer: Vec<u8>,
+    /// Of its length all may be used; it stays so for the next stream, since growing it costs clearing it.
+    buffer: &'b mut Vec<u8>,
     /// What of the buffer has been read from the stream and not been given out.
     pending: Range<usize>,
     line_max: usize,
@@ -27,9 +30,12 @@ pub(crate) enum Line<'a> {
     End,
 }
 
-impl<R: Read> Lines<R> {
-    pub fn new(stream: R, line_max: usize) -> Self {
-        Self { stream, buffer: Vec::new(), pending: 0..0, line_max, ended: false }
+impl<'b, R: Read> Lines<'b, R> {
+    pub fn new(stream: R, buffer: &'b mut Vec<u8>, line_max: usize) -> Self {
+        if buffer.len() > KEPT_MAX {
+            *buffer = Vec::new();
+        }
+        Self { stream, buffer, pending: 0..0, line_max, ended: false }
     }
 
     /// The next line, which may be at most `line_max` bytes long with its newline.
@@ -68,8 +74,9 @@ impl<R: Read> Lines<R> {
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
-        // Doubling, so that a long line is moved a few times only.
-        let room = FILL.max(self.pending.end);
+        // Doubling, so that a long line is moved a few times only; no more than the longest line needs.
+        let room =
+            self.pending.end.min((self.line_max + 1).saturating_sub(self.pending.end)).max(FILL);
         if self.buffer.len() < self.pending.end + room {
             self.buffer.resize(self.pending.end + room, 0);
         }
@@ -117,7 +124,9 @@ mod tests {
 
     fn check(text: &str, line_max: usize, expected: &[Option<&str>]) {
         for step in [1, 2, 3, 7, 1000] {
-            let mut lines = Lines::new(Slow(text.as_bytes(), step), line_max);
+            // Also with what an earlier stream has left.
+            let mut buffer = vec![b'\n'; step % 3];
+            let mut lines = Lines::new(Slow(text.as_bytes(), step), &mut buffer, line_max);
             let mut found = Vec::new();
             loop {
                 match lines.next().expect("read") {

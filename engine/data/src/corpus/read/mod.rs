@@ -23,14 +23,28 @@ use crate::progress::Meter;
 /// The longest line, record or plain file: what bounds memory whatever the file. Longer ones are malformed.
 pub(crate) const ROW_BYTES_MAX: usize = 64 << 20;
 
+/// Memory that a thread uses again from file to file.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    decompressor: bytes::Decompressor,
+    lines: Vec<u8>,
+    text: String,
+}
+
 /// Reads all rows of a source.
-pub(crate) fn read(source: &Source, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
+pub(crate) fn read(
+    source: &Source,
+    intake: &mut Intake,
+    buffers: &mut Buffers,
+    meter: &Meter,
+) -> Result<(), DataError> {
+    let kept = &mut buffers.decompressor;
     match source.format {
-        Format::JsonLines => json_lines::read(&source.path, intake, meter),
-        Format::Csv => csv::read(&source.path, b',', intake, meter),
-        Format::Tsv => csv::read(&source.path, b'\t', intake, meter),
-        Format::Plain => plain::read(&source.path, intake, meter),
-        Format::Tar => tar::read(&source.path, intake, meter),
+        Format::JsonLines => json_lines::read(&source.path, intake, buffers, meter),
+        Format::Csv => csv::read(&source.path, b',', intake, kept, meter),
+        Format::Tsv => csv::read(&source.path, b'\t', intake, kept, meter),
+        Format::Plain => plain::read(&source.path, intake, kept, meter),
+        Format::Tar => tar::read(&source.path, intake, kept, meter),
         Format::Parquet => tables::read_parquet(&source.path, intake, meter),
         Format::Arrow => tables::read_arrow(&source.path, intake, meter),
     }

@@ -8,8 +8,13 @@ use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
 
-pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
-    let content = bytes::open(path, meter)
+pub(crate) fn read(
+    path: &Path,
+    intake: &mut Intake,
+    kept: &mut bytes::Decompressor,
+    meter: &Meter,
+) -> Result<(), DataError> {
+    let content = bytes::open(path, kept, meter)
         .map_err(|e| describe_io(&e))
         .and_then(|file| whole(file, "cut it or use JSON Lines"));
     let content = match content {

@@ -11,8 +11,13 @@ use crate::DataError;
 use crate::corpus::intake::Intake;
 use crate::progress::Meter;
 
-pub(crate) fn read(path: &Path, intake: &mut Intake, meter: &Meter) -> Result<(), DataError> {
-    let file = match bytes::open(path, meter) {
+pub(crate) fn read(
+    path: &Path,
+    intake: &mut Intake,
+    kept: &mut bytes::Decompressor,
+    meter: &Meter,
+) -> Result<(), DataError> {
+    let file = match bytes::open(path, kept, meter) {
         Ok(file) => file,
         Err(e) => return intake.unreadable(None, describe_io(&e)),
     };

@@ -5,6 +5,9 @@ use super::gpt2_words::{Classes, Words};
 use super::json::{Merge, Vocabulary};
 use super::merges::Merges;
 
+/// Words whose ends are found before any of them is looked up.
+const RUN: usize = 64;
+
 /// The tables of a vocabulary.
 pub(crate) struct Bpe {
     merges: Merges,
@@ -18,7 +21,6 @@ pub(crate) struct BpeWorker {
     cache: WordCache,
     padded: Vec<u8>,
     ids: Vec<u32>,
-    pairs: Vec<u64>,
 }
 
 impl Bpe {
@@ -45,45 +47,65 @@ impl Bpe {
             cache: WordCache::new(),
             padded: Vec::new(),
             ids: Vec::new(),
-            pairs: Vec::new(),
         }
     }
 
     pub fn encode(&self, worker: &mut BpeWorker, text: &str, out: &mut Vec<u32>) {
-        let BpeWorker { classes, cache, padded, ids, pairs } = worker;
+        let BpeWorker { classes, cache, padded, ids } = worker;
         padded.clear();
         padded.extend_from_slice(text.as_bytes());
         padded.extend_from_slice(&[0; PADDING]);
         let mut words = Words { text, padded, classes };
-        let mut start = 0;
+        let (mut start, mut run) = (0, [(0, 0); RUN]);
         while start < text.len() {
-            let end = words.end(start);
-            let length = end - start;
-            if length <= SHORT {
-                let key = cache::key(words.padded, start, length);
-                if !cache.append(key, out) {
-                    self.merge(&text.as_bytes()[start..end], ids, pairs);
-                    cache.insert(key, ids);
-                    out.extend_from_slice(ids);
-                }
-            } else {
-                let word = &text.as_bytes()[start..end];
-                if let Some(known) = cache.long(word) {
-                    out.extend_from_slice(known);
-                } else {
-                    self.merge(word, ids, pairs);
-                    cache.insert_long(word, ids);
-                    out.extend_from_slice(ids);
-                }
+            // First where some words end, then what they are: so the cache's memory is waited for once, not once a word.
+            let mut count = 0;
+            let first = start;
+            while start < text.len() && count < RUN {
+                let end = words.end(start);
+                let short = end - start <= SHORT;
+                run[count] =
+                    (end, if short { cache::key(words.padded, start, end - start) } else { 0 });
+                start = end;
+                count += 1;
             }
-            start = end;
+            let mut at = first;
+            for &(end, key) in &run[..count] {
+                let known = key != 0 && cache.append(key, out);
+                if !known {
+                    self.encode_word(&text.as_bytes()[at..end], key, cache, ids, out);
+                }
+                at = end;
+            }
         }
     }
 
-    fn merge(&self, word: &[u8], ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
+    /// A word that is not among the short ones known; `key` is 0 where it is long.
+    #[inline(never)]
+    fn encode_word(
+        &self,
+        word: &[u8],
+        key: u128,
+        cache: &mut WordCache,
+        ids: &mut Vec<u32>,
+        out: &mut Vec<u32>,
+    ) {
+        if let Some(known) = if key == 0 { cache.long(word) } else { None } {
+            out.extend_from_slice(known);
+            return;
+        }
+        self.merge(word, ids);
+        match key {
+            0 => cache.insert_long(word, ids),
+            _ => cache.insert(key, ids),
+        }
+        out.extend_from_slice(ids);
+    }
+
+    fn merge(&self, word: &[u8], ids: &mut Vec<u32>) {
         ids.clear();
         ids.extend(word.iter().map(|&byte| self.bytes[byte as usize]));
-        self.merges.merge(ids, pairs);
+        self.merges.merge(ids);
     }
 }
 

@@ -29,9 +29,17 @@ struct Bucket([Entry; 2]);
 
 /// The ids of words seen before.
 pub(super) struct WordCache {
-    buckets: Vec<Bucket>,
+    buckets: Box<[Bucket; BUCKETS]>,
     spill: Vec<u32>,
     long: FxHashMap<Box<[u8]>, Box<[u32]>>,
+}
+
+/// On the heap from the start: it is megabytes.
+fn buckets() -> Box<[Bucket; BUCKETS]> {
+    match vec![Bucket::default(); BUCKETS].try_into() {
+        Ok(buckets) => buckets,
+        Err(_) => Box::new([Bucket::default(); BUCKETS]),
+    }
 }
 
 /// A word as the cache knows it.
@@ -44,24 +52,18 @@ pub(super) fn key(padded: &[u8], start: usize, length: usize) -> u128 {
 
 impl WordCache {
     pub fn new() -> Self {
-        Self {
-            buckets: vec![Bucket::default(); BUCKETS],
-            spill: Vec::new(),
-            long: FxHashMap::default(),
-        }
+        Self { buckets: buckets(), spill: Vec::new(), long: FxHashMap::default() }
     }
 
     /// Appends the ids of a short word; says whether it was known.
     #[inline]
     pub fn append(&self, key: u128, out: &mut Vec<u32>) -> bool {
         let bucket = &self.buckets[place(key)].0;
-        let entry = if bucket[0].key == key {
-            &bucket[0]
-        } else if bucket[1].key == key {
-            &bucket[1]
-        } else {
+        // Which of the two is no branch: it would be foreseen badly.
+        let entry = &bucket[usize::from(bucket[1].key == key)];
+        if entry.key != key {
             return false;
-        };
+        }
         let count = entry.count as usize;
         if count <= 3 {
             // Three at once and then the right length: no loop, no branch on the count.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TokenizerJson {
+pub(super) struct TokenizerJson<'a> {
     #[serde(rename = "version")]
     pub _version: Option<String>,
     // Both are set anew for every shard.
@@ -25,7 +25,8 @@ pub(super) struct TokenizerJson {
     pub post_processor: Option<Value>,
     #[serde(rename = "decoder")]
     pub _decoder: Option<IgnoredAny>,
-    pub model: Model,
+    #[serde(borrow)]
+    pub model: Model<'a>,
 }
 
 #[derive(Deserialize)]
@@ -48,10 +49,11 @@ pub(super) struct Added {
 /// Either model; `type` says which fields count.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Model {
+pub(super) struct Model<'a> {
     pub r#type: Option<String>,
     pub vocab: Vocabulary,
-    pub merges: Option<Vec<Merge>>,
+    #[serde(borrow)]
+    pub merges: Option<Vec<Merge<'a>>>,
     pub dropout: Option<f32>,
     pub unk_token: Option<String>,
     pub continuing_subword_prefix: Option<String>,
@@ -102,36 +104,50 @@ impl<'de> Deserialize<'de> for Vocabulary {
     }
 }
 
-/// Two tokens that merge, in either of the library's spellings: `["a", "b"]` or `"a b"`.
-pub(crate) struct Merge(pub String, pub String);
+fn two_tokens<E: Error>(text: &str) -> Result<(&str, &str), E> {
+    // The library skips such lines.
+    if text.starts_with("#version") {
+        return Err(E::custom("a comment"));
+    }
+    let mut parts = text.split(' ');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(left), Some(right), None) => Ok((left, right)),
+        _ => Err(E::custom("not two tokens")),
+    }
+}
 
-impl<'de> Deserialize<'de> for Merge {
+/// Two tokens that merge, in either of the library's spellings: `["a", "b"]` or `"a b"`.
+/// They stay in the file's bytes where they can: there are very many.
+pub(crate) struct Merge<'a>(pub Cow<'a, str>, pub Cow<'a, str>);
+
+/// A token that need not be copied.
+#[derive(Deserialize)]
+struct Piece<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pair;
         impl<'de> Visitor<'de> for Pair {
-            type Value = Merge;
+            type Value = Merge<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("two tokens")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Merge, E> {
-                // The library skips such lines.
-                if text.starts_with("#version") {
-                    return Err(E::custom("a comment"));
-                }
-                let mut parts = text.split(' ');
-                match (parts.next(), parts.next(), parts.next()) {
-                    (Some(left), Some(right), None) => Ok(Merge(left.into(), right.into())),
-                    _ => Err(E::custom("not two tokens")),
-                }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Merge<'de>, E> {
+                let (left, right) = two_tokens(text)?;
+                Ok(Merge(left.into(), right.into()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge, A::Error> {
-                let two =
-                    (seq.next_element()?, seq.next_element()?, seq.next_element::<Cow<str>>()?);
+            fn visit_str<E: Error>(self, text: &str) -> Result<Merge<'de>, E> {
+                let (left, right) = two_tokens(text)?;
+                Ok(Merge(left.to_owned().into(), right.to_owned().into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge<'de>, A::Error> {
+                let two = (seq.next_element()?, seq.next_element()?, seq.next_element::<Piece>()?);
                 match two {
-                    (Some(left), Some(right), None) => Ok(Merge(left, right)),
+                    (Some(Piece(left)), Some(Piece(right)), None) => Ok(Merge(left, right)),
                     _ => Err(A::Error::custom("not two tokens")),
                 }
             }

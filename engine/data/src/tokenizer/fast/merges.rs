@@ -3,90 +3,135 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// No such pair.
-const NONE: u64 = u64::MAX;
-/// Words of more symbols go through a heap: scanning for the lowest rank is quadratic.
-const SCAN_MAX: usize = 48;
+use rustc_hash::FxHashMap;
 
-/// The merges of a vocabulary: an open-addressing table from a pair of ids to its rank and the id it makes.
+/// No such pair: above every rank.
+const NONE: u32 = 1 << RANK_BITS;
+/// Words of more symbols go through a heap: looking through all for the lowest rank is quadratic.
+const SCAN_MAX: usize = 48;
+/// Ids below 2^20 and ranks below 2^24 fit a slot of eight bytes; no vocabulary of the field comes near.
+const ID_BITS: u32 = 20;
+const RANK_BITS: u32 = 24;
+const EMPTY: u64 = u64::MAX;
+/// Slots that are looked at together, without a branch.
+const BUCKET: usize = 4;
+
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Bucket([u64; BUCKET]);
+
+/// The merges of a vocabulary: a table from a pair of ids to its rank.
 pub(super) struct Merges {
-    /// (left and right id, rank and new id); `NONE` in the first where empty.
-    slots: Vec<(u64, u64)>,
-    mask: usize,
+    /// A slot is left id, right id and rank, from the top. Small, so that a processor's cache holds it.
+    buckets: Vec<Bucket>,
+    /// Pairs whose bucket was full.
+    others: FxHashMap<u64, u32>,
+    /// By rank, the id that the merge makes.
+    made: Vec<u32>,
 }
 
 impl Merges {
-    /// Of (left, right, new id) in order of rank. `None` if a pair comes twice: which rank counts is the library's
-    /// to say.
+    /// Of (left, right, new id) in order of rank. `None` if a pair comes twice, since which rank counts is the library's
+    /// to say, and where a number does not fit.
     pub fn new(merges: &[(u32, u32, u32)]) -> Option<Self> {
-        let size = (merges.len() * 2 + 2).next_power_of_two();
-        let mut table = Self { slots: vec![(NONE, 0); size], mask: size - 1 };
-        for (rank, &(left, right, new)) in merges.iter().enumerate() {
-            let pair = u64::from(left) << 32 | u64::from(right);
-            let mut at = table.home(pair);
-            while table.slots[at].0 != NONE {
-                if table.slots[at].0 == pair {
-                    return None;
-                }
-                at = (at + 1) & table.mask;
+        // The largest ids are not used, so that no slot looks empty.
+        let fits = |id: u32| id < (1 << ID_BITS) - 1;
+        if merges.len() > 1 << RANK_BITS || !merges.iter().all(|m| fits(m.0) && fits(m.1)) {
+            return None;
+        }
+        let size = (merges.len() / 2 + 1).next_power_of_two();
+        let mut table = Self {
+            buckets: vec![Bucket([EMPTY; BUCKET]); size],
+            others: FxHashMap::default(),
+            made: merges.iter().map(|merge| merge.2).collect(),
+        };
+        for (rank, &(left, right, _)) in merges.iter().enumerate() {
+            if table.find(left, right) != NONE {
+                return None;
             }
-            table.slots[at] = (pair, (rank as u64) << 32 | u64::from(new));
+            let pair = pair(left, right);
+            let home = table.home(pair);
+            match table.buckets[home].0.iter_mut().find(|slot| **slot == EMPTY) {
+                Some(slot) => *slot = pair << RANK_BITS | rank as u64,
+                None => drop(table.others.insert(pair, rank as u32)),
+            }
         }
         Some(table)
     }
 
     fn home(&self, pair: u64) -> usize {
-        (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & self.mask
+        (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.buckets.len() - 1)
     }
 
-    /// Rank in the high half, new id in the low one; [`NONE`], which is above every rank, where the pair is no merge.
+    /// The rank of a pair, or [`NONE`].
     #[inline]
-    fn find(&self, left: u32, right: u32) -> u64 {
-        let pair = u64::from(left) << 32 | u64::from(right);
-        let mut at = self.home(pair);
-        loop {
-            let (found, merge) = self.slots[at];
-            if found == pair {
-                return merge;
-            }
-            if found == NONE {
-                return NONE;
-            }
-            at = (at + 1) & self.mask;
+    fn find(&self, left: u32, right: u32) -> u32 {
+        let pair = pair(left, right);
+        let bucket = &self.buckets[self.home(pair)].0;
+        let mut rank = NONE;
+        for slot in bucket {
+            let own = (slot & ((1 << RANK_BITS) - 1)) as u32;
+            rank = if slot >> RANK_BITS == pair { own } else { rank };
         }
+        if rank == NONE && bucket[BUCKET - 1] != EMPTY {
+            return self.others.get(&pair).copied().unwrap_or(NONE);
+        }
+        rank
     }
 
     /// Merges `ids` in place as far as it goes.
-    pub fn merge(&self, ids: &mut Vec<u32>, scratch: &mut Vec<u64>) {
-        if ids.len() <= SCAN_MAX { self.merge_short(ids, scratch) } else { self.merge_long(ids) }
+    pub fn merge(&self, ids: &mut Vec<u32>) {
+        match ids.len() {
+            0..=16 => self.merge_short::<16>(ids),
+            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids),
+            _ => self.merge_long(ids),
+        }
     }
 
-    /// `pairs[i]` is the merge of symbols i and i + 1.
-    fn merge_short(&self, ids: &mut Vec<u32>, pairs: &mut Vec<u64>) {
-        pairs.clear();
-        pairs.extend(ids.windows(2).map(|pair| self.find(pair[0], pair[1])));
+    /// Symbols stay where they are and know their neighbours. `MAX` is at least their number, and a constant, so that the
+    /// search for the lowest rank is a few vector operations.
+    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>) {
+        const { assert!(MAX <= 1 << PLACE_BITS) };
+        let count = ids.len();
+        let mut ranks = [LAST; MAX];
+        let mut next = [0u8; MAX];
+        let mut before = [0u8; MAX];
+        for (at, pair) in ids.windows(2).enumerate() {
+            ranks[at] = placed(self.find(pair[0], pair[1]), at);
+            next[at] = at as u8 + 1;
+            before[at + 1] = at as u8;
+        }
+        if count > 0 {
+            next[count - 1] = count as u8;
+        }
         loop {
-            // The first of the smallest: ranks differ between pairs, so equals are the same pair.
-            let mut best = (NONE, 0);
-            for (at, &merge) in pairs.iter().enumerate() {
-                if merge < best.0 {
-                    best = (merge, at);
-                }
+            let best = ranks.iter().fold(LAST, |best, &rank| best.min(rank));
+            let (rank, at) = ((best >> PLACE_BITS) as usize, best as usize & (MAX_PLACE));
+            if rank >= NONE as usize {
+                break;
             }
-            let (merge, at) = best;
-            if merge == NONE {
-                return;
+            let right = next[at] as usize;
+            ids[at] = self.made[rank];
+            ranks[right] = LAST;
+            let after = next[right] as usize;
+            next[at] = after as u8;
+            ranks[at] = LAST;
+            if after < count {
+                before[after] = at as u8;
+                ranks[at] = placed(self.find(ids[at], ids[after]), at);
             }
-            ids[at] = merge as u32;
-            ids.remove(at + 1);
-            pairs.remove(at);
             if at > 0 {
-                pairs[at - 1] = self.find(ids[at - 1], ids[at]);
-            }
-            if at < pairs.len() {
-                pairs[at] = self.find(ids[at], ids[at + 1]);
+                let left = before[at] as usize;
+                ranks[left] = placed(self.find(ids[left], ids[at]), left);
             }
         }
+        let (mut kept, mut at) = (0, 0);
+        while at < count {
+            ids[kept] = ids[at];
+            kept += 1;
+            at = next[at] as usize;
+        }
+        ids.truncate(kept);
     }
 
     /// The same over a linked list of symbols and a heap of candidate merges; stale candidates are passed over.
@@ -99,7 +144,7 @@ impl Merges {
         for (at, pair) in ids.windows(2).enumerate() {
             let merge = self.find(pair[0], pair[1]);
             if merge != NONE {
-                heap.push(Reverse((merge >> 32, at)));
+                heap.push(Reverse((merge, at)));
             }
         }
         while let Some(Reverse((rank, at))) = heap.pop() {
@@ -107,11 +152,10 @@ impl Merges {
                 continue;
             }
             let right = next[at];
-            let merge = self.find(ids[at], ids[right]);
-            if merge >> 32 != rank || merge == NONE {
+            if self.find(ids[at], ids[right]) != rank {
                 continue;
             }
-            ids[at] = merge as u32;
+            ids[at] = self.made[rank as usize];
             gone[right] = true;
             next[at] = next[right];
             if next[at] < end {
@@ -121,7 +165,7 @@ impl Merges {
                 if left < end && next[left] < end {
                     let merge = self.find(ids[left], ids[next[left]]);
                     if merge != NONE {
-                        heap.push(Reverse((merge >> 32, left)));
+                        heap.push(Reverse((merge, left)));
                     }
                 }
             }
@@ -129,6 +173,20 @@ impl Merges {
         let mut gone = gone.into_iter();
         ids.retain(|_| !gone.next().unwrap_or(false));
     }
+}
+
+/// A rank and its place in one number, so that the smallest is the leftmost of lowest rank. Signed: a baseline x86-64 has
+/// no vector minimum of unsigned numbers.
+fn placed(rank: u32, at: usize) -> i32 {
+    (rank << PLACE_BITS) as i32 | at as i32
+}
+
+const PLACE_BITS: u32 = 6;
+const MAX_PLACE: usize = (1 << PLACE_BITS) - 1;
+const LAST: i32 = i32::MAX;
+
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << ID_BITS | u64::from(right)
 }
 
 #[cfg(test)]
@@ -157,8 +215,8 @@ mod tests {
             let pairs = ids.windows(2).enumerate();
             let best = pairs.map(|(at, pair)| (table.find(pair[0], pair[1]), at)).min();
             match best {
-                Some((merge, at)) if merge != NONE => {
-                    ids[at] = merge as u32;
+                Some((rank, at)) if rank != NONE => {
+                    ids[at] = table.made[rank as usize];
                     ids.remove(at + 1);
                 }
                 _ => return ids,
@@ -180,15 +238,42 @@ mod tests {
                 .collect();
             let expected = slowly(&table, word.clone());
             let (mut short, mut long) = (word.clone(), word.clone());
-            table.merge_short(&mut short, &mut Vec::new());
+            if length <= SCAN_MAX {
+                table.merge_short::<SCAN_MAX>(&mut short);
+                assert_eq!(short, expected, "{word:?}");
+            }
             table.merge_long(&mut long);
-            assert_eq!(short, expected, "{word:?}");
             assert_eq!(long, expected, "{word:?}");
+            let mut chosen = word.clone();
+            table.merge(&mut chosen);
+            assert_eq!(chosen, expected, "{word:?}");
         }
     }
 
     #[test]
     fn a_pair_twice_is_not_ours() {
         assert!(Merges::new(&[(0, 1, 2), (0, 1, 3)]).is_none());
+        assert!(Merges::new(&[(0, 1, 2), (1, 0, 3)]).is_some());
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_not_ours() {
+        assert!(Merges::new(&[(0, 1 << ID_BITS, 2)]).is_none());
+        assert!(Merges::new(&[(u32::MAX, 1, 2)]).is_none());
+        let largest = (1 << ID_BITS) - 2;
+        assert!(Merges::new(&[(largest, largest, 2)]).is_some());
+    }
+
+    #[test]
+    fn every_pair_is_found_also_in_full_buckets() {
+        // Every left id once, so no pair comes twice.
+        let merges: Vec<_> =
+            (0..40_000u32).map(|i| (i * 40_503 % 65_521, i.pow(2) % 65_519, i)).collect();
+        let table = Merges::new(&merges).expect("no pair twice");
+        assert!(!table.others.is_empty(), "some buckets are full");
+        for (rank, &(left, right, _)) in merges.iter().enumerate() {
+            assert_eq!(table.find(left, right), rank as u32);
+            assert_eq!(table.find(left, right + 70_000), NONE);
+        }
     }
 }
