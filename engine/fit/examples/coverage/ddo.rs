@@ -101,7 +101,7 @@ impl World {
         let laws = self.laws(world);
         let truth = ddo::solve(&self.evidence(&laws, 0, 0.0), &self.options(0, 0))?;
         let fit =
-            ddo::solve(&self.evidence(&laws, world + 1, self.noise), &self.options(400, world))?;
+            ddo::solve(&self.evidence(&laws, world + 1, self.noise), &self.options(200, world))?;
         let mut tally = Tally::new(self.domains);
         let Uncertainty::Intervals { weights, gain, .. } = &fit.uncertainty else {
             return Ok(tally);

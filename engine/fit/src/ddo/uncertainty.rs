@@ -175,13 +175,22 @@ impl Resampler<'_> {
             degrees_of_freedom: self.noise.degrees_of_freedom,
             draws: draws.len(),
             level,
-            weights: over(&|draw, j| draw.optimum.weights[j]),
-            multiples: over(&|draw, j| draw.optimum.multiples[j]),
+            weights: with(over(&|draw, j| draw.optimum.weights[j]), &self.proposed.weights),
+            multiples: with(over(&|draw, j| draw.optimum.multiples[j]), &self.proposed.multiples),
             gain_median,
             gain,
             identified: (0..count).map(share).collect(),
         }
     }
+}
+
+/// Intervals that hold the answer too, which a held domain's draws need not.
+fn with(intervals: Vec<Interval>, answer: &[f64]) -> Vec<Interval> {
+    let of = |(interval, own): (Interval, &f64)| Interval {
+        low: interval.low.min(*own),
+        high: interval.high.max(*own),
+    };
+    intervals.into_iter().zip(answer).map(of).collect()
 }
 
 /// A domain's points after errors; the base point is the unit of y and moves all others.
