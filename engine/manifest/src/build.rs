@@ -9,14 +9,14 @@ use crate::document::{Document, Section};
 use crate::remote;
 use crate::schema::{
     Architecture, AutoScale, Block, BuiltinTokenizer, Ddo, Deterministic, Domain, Duplicates,
-    Format, HeldOut, Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError, Padding,
-    Precision, Recipe, Recompute, Report, Runtime, ScaleLaw, Schedule, Step, StepInput, StepOutput,
-    Tokenizer, TokenizerSource, Total, Train, WarmUp, Workspace,
+    Format, HeldOut, Limit, Manifest, Mixture, MixtureRef, Mode, Model, Objective, OnError,
+    Padding, Precision, Recipe, Recompute, Report, Runtime, ScaleLaw, Schedule, Step, StepInput,
+    StepOutput, Tokenizer, TokenizerSource, Total, Train, WarmUp, Workspace,
 };
 use crate::source::Source;
 use crate::steps::Wiring;
 use crate::tree::Span;
-use crate::values::{Pair, Piece, Value};
+use crate::values::{Limits, Pair, Piece, Value};
 
 /// A key that has no value though it must.
 #[derive(Debug)]
@@ -346,13 +346,33 @@ fn ddo(document: &Document, section: &Section) -> Built<Ddo> {
             "cross-entropy" => Some(Objective::CrossEntropy),
             _ => None,
         })?,
-        floor: need(section, "floor", section.number("floor"))?,
-        cap: section.number("cap"),
+        floors: limits(document, section, "floor")?
+            .into_iter()
+            .map(|floor| floor.unwrap_or(FLOOR))
+            .collect(),
+        caps: limits(document, section, "cap")?,
         noise: section.number("noise"),
         draws: need(section, "draws", section.count("draws"))?,
         level: need(section, "level", section.number("level"))?,
         max_repeats: narrow(section, "max-repeats")?,
     })
+}
+
+/// The floor of a domain that a table of floors does not name: the default of the key.
+const FLOOR: Limit = Limit::Multiple(0.2);
+
+/// The bound of every domain that trains, where it has one.
+fn limits(document: &Document, section: &Section, key: &str) -> Built<Vec<Option<Limit>>> {
+    let domains = need(section, key, document.training_domains())?;
+    let limits = section.limits(key);
+    let of = |domain: &&str| match &limits {
+        None => None,
+        Some(Limits::All(limit)) => Some(*limit),
+        Some(Limits::ByDomain(named)) => {
+            named.iter().find(|(name, _)| name.value == **domain).map(|(_, limit)| *limit)
+        }
+    };
+    Ok(domains.iter().map(of).collect())
 }
 
 /// The seeds of a list, or so many from `first` on.

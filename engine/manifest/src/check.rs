@@ -3,6 +3,7 @@
 
 mod cycles;
 mod domains;
+mod limits;
 mod remote;
 mod scales;
 mod shapes;
@@ -26,6 +27,7 @@ pub fn document(document: &Document, sink: &mut Sink) {
     weights::check(document, sink);
     shapes::check(document, sink);
     scales::check(document, sink);
+    limits::check(document, sink);
     cycles::check(document, sink);
 }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::keys::{Preset, TABLES, Table};
 use crate::tree::Span;
-use crate::values::{self, Pair, Piece, Value, Weight};
+use crate::values::{self, Limits, Pair, Piece, Value, Weight};
 
 /// Every table, by kind and in the order of the file.
 #[derive(Debug, Default)]
@@ -203,6 +203,13 @@ impl Section {
     pub fn weights(&self, key: &str) -> Option<Vec<Weight>> {
         match self.get(key)? {
             Value::Weights(weights) => Some(weights),
+            _ => None,
+        }
+    }
+
+    pub fn limits(&self, key: &str) -> Option<Limits> {
+        match self.get(key)? {
+            Value::Limits(limits) => Some(limits),
             _ => None,
         }
     }

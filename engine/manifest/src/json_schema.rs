@@ -131,6 +131,20 @@ fn kind(kind: &Kind) -> Value {
             { "type": "string", "pattern": SHARE_PATTERN },
             { "type": "string", "pattern": RATIO_PATTERN },
         ] } }),
+        Kind::Limits(bounds) => {
+            let limit = |bounds: &Bounds| {
+                json!({ "anyOf": [
+                    number(bounds),
+                    { "type": "string", "pattern": SHARE_PATTERN },
+                    { "type": "string", "pattern": RATIO_PATTERN },
+                ] })
+            };
+            let own = Bounds { max: f64::INFINITY, below_max: false, ..*bounds };
+            json!({ "anyOf": [
+                limit(bounds),
+                { "type": "object", "additionalProperties": limit(&own) },
+            ] })
+        }
         Kind::Filters => json!({
             "type": "object",
             "additionalProperties": { "type": ["string", "integer", "boolean", "object"] },

@@ -75,6 +75,8 @@ pub enum Kind {
     Seeds,
     /// A table of numbers, `"15%"` or `"1/7"`, by name of a domain.
     Weights,
+    /// A multiple of a domain's base amount within bounds, a share of all tokens as `"5%"`, or a table of either by domain.
+    Limits(Bounds),
     /// A table of strings by column.
     Filters,
     /// A table of strings by environment variable.
@@ -157,6 +159,10 @@ impl Kind {
             Self::Factors => "an array of factors, such as [3, \"1/3\"]".to_owned(),
             Self::Seeds => "a number of seeds, or an array of them, such as [1, 2]".to_owned(),
             Self::Weights => "a table of weights, such as { c4 = 0.6, arxiv = 0.4 }".to_owned(),
+            Self::Limits(_) => {
+                "a multiple of the base amount such as 0.5, a share of all tokens such as \"5%\", or a \
+                 table of them, such as { c4 = 0.5, books = \"5%\" }".to_owned()
+            }
             Self::Filters => "a table of columns and texts, such as { \"meta.language\" = \"en\" }".to_owned(),
             Self::Variables => "a table of environment variables, such as { LANG = \"C\" }".to_owned(),
             Self::Name { table } => format!("the name of a `[{table}.NAME]`"),
@@ -181,6 +187,10 @@ impl Kind {
             Self::Seeds => "a whole number".to_owned(),
             Self::Weights => {
                 "a number, a share such as \"15%\" or a fraction such as \"1/7\"".to_owned()
+            }
+            Self::Limits(_) => {
+                "a multiple of the base amount such as 0.5, or a share of all tokens such as \"5%\""
+                    .to_owned()
             }
             Self::Filters => "a string, an integer or a boolean".to_owned(),
             Self::Variables => "a string".to_owned(),

@@ -455,10 +455,11 @@ pub struct Ddo {
     pub total: Total,
     /// `objective = "perplexity" | "cross-entropy"`: mean over the validation domains.
     pub objective: Objective,
-    /// `floor`, in multiples of the base amount; default 0.2.
-    pub floor: f64,
-    /// `cap`, in multiples of the base amount.
-    pub cap: Option<f64>,
+    /// `floor = 0.2 | "5%" | { c4 = 0.5, books = "5%" }`: one for every domain that trains, in the order of `domains`; 0.2
+    /// of those not named.
+    pub floors: Vec<Limit>,
+    /// `cap`, alike; none of those not named.
+    pub caps: Vec<Option<Limit>>,
     /// `noise`: standard deviation of one run's objective, relative to it.
     pub noise: Option<f64>,
     /// `draws`: redrawn fits that intervals rest on.
@@ -466,6 +467,15 @@ pub struct Ddo {
     /// `level`: probability that an interval covers.
     pub level: f64,
     pub max_repeats: u32,
+}
+
+/// A bound on the amount of a domain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// Of its base amount.
+    Multiple(f64),
+    /// Of all tokens.
+    Share(f64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! One value of the tree against the kind that its key takes.
 
 use crate::keys::{Bounds, Kind};
+use crate::schema::Limit;
 use crate::suggest;
 use crate::tree::{Entry, Node, NodeKind, Span};
 use crate::units;
@@ -21,6 +22,7 @@ pub enum Value {
     Numbers(Vec<Piece<f64>>),
     Counts(Vec<Piece<u64>>),
     Weights(Vec<Weight>),
+    Limits(Limits),
     Filters(Vec<(String, String)>),
     Variables(Vec<(String, String)>),
     Pairs(Vec<Pair>),
@@ -46,6 +48,13 @@ pub struct Weight {
     pub key_span: Span,
     pub value: f64,
     pub span: Span,
+}
+
+/// Bounds on the amounts of domains: of all, or of those named.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Limits {
+    All(Limit),
+    ByDomain(Vec<(Piece<String>, Limit)>),
 }
 
 /// What is wrong with a value.
@@ -108,6 +117,7 @@ pub fn read(kind: &Kind, key: &str, node: &Node) -> Result<Value, Vec<Fault>> {
         }
         Kind::NamePairs { .. } => pairs(kind, key, node).map(Value::Pairs),
         Kind::Weights => weights(kind, key, node).map(Value::Weights),
+        Kind::Limits(bounds) => limits(kind, bounds, key, node).map(Value::Limits),
         Kind::Filters => filters(kind, key, node).map(Value::Filters),
         Kind::Variables => variables(kind, key, node).map(Value::Variables),
     }
@@ -313,6 +323,39 @@ fn weights(kind: &Kind, key: &str, node: &Node) -> Result<Vec<Weight>, Vec<Fault
             span: entry.node.span.clone(),
         })
     }))
+}
+
+fn limits(kind: &Kind, bounds: &Bounds, key: &str, node: &Node) -> Result<Limits, Vec<Fault>> {
+    let NodeKind::Table(entries) = &node.kind else {
+        return limit(kind, bounds, key, node).map(Limits::All).map_err(|fault| vec![fault]);
+    };
+    // One domain may well have more than its base amount at least: the others give.
+    let bounds = Bounds { max: f64::INFINITY, below_max: false, ..*bounds };
+    let own = |entry: &Entry| {
+        let name = Piece { value: entry.key.clone(), span: entry.key_span.clone() };
+        Ok((name, limit(kind, &bounds, &entry.key, &entry.node)?))
+    };
+    collect(entries.iter().map(own)).map(Limits::ByDomain)
+}
+
+fn limit(kind: &Kind, bounds: &Bounds, key: &str, node: &Node) -> Result<Limit, Fault> {
+    if let NodeKind::Text(text) = &node.kind
+        && text.trim_end().ends_with('%')
+    {
+        let share =
+            units::share(text).map_err(|cause| unreadable(kind, key, node, text, &cause))?;
+        return match (0.0..=1.0).contains(&share) {
+            true => Ok(Limit::Share(share)),
+            false => Err(out_of_range(key, node, "0 % to 100 % of all tokens")),
+        };
+    }
+    let multiple = factor(kind, key, node)?;
+    if bounds.contains(multiple) {
+        Ok(Limit::Multiple(multiple))
+    } else {
+        let what = format!("a multiple of the base amount of {}", bounds.describe());
+        Err(out_of_range(key, node, &what))
+    }
 }
 
 fn pairs(kind: &Kind, key: &str, node: &Node) -> Result<Vec<Pair>, Vec<Fault>> {

@@ -398,3 +398,18 @@ fn files_that_are_elsewhere() {
     );
     check_steps("url_step", &[("inputs = \"a.txt\"", "inputs = \"s3://bucket/a.txt\"")]);
 }
+
+#[test]
+fn bounds_of_domains() {
+    let ddo = |line: &str| format!("[ddo.small]\n{line}");
+    check("floor_of_no_domain", &[("[ddo.small]", &ddo("floor = { c5 = 0.5, news = \"5%\" }"))]);
+    check(
+        "floor_out_of_range",
+        &[("[ddo.small]", &ddo("floor = 1.5\ncap = { c4 = 0, arxiv = \"120%\" }"))],
+    );
+    check(
+        "floors_above_all",
+        &[("[ddo.small]", &ddo("floor = { c4 = \"60%\", arxiv = \"50%\" }"))],
+    );
+    check("floor_of_a_wrong_type", &[("[ddo.small]", &ddo("floor = [0.2]\ncap.c4 = \"lots\""))]);
+}

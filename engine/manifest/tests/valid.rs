@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mixmake_manifest::schema::{
-    BuiltinTokenizer, HeldOut, Manifest, MixtureRef, Precision, Schedule, TokenizerSource, WarmUp,
+    BuiltinTokenizer, HeldOut, Limit, Manifest, MixtureRef, Precision, Schedule, TokenizerSource,
+    WarmUp,
 };
 use mixmake_manifest::source::Source;
 use mixmake_manifest::{Diagnostic, keys, parse};
@@ -47,13 +48,38 @@ fn values_and_defaults() {
     );
     let ddo = &manifest.ddos[0];
     assert_eq!((ddo.factors.as_slice(), ddo.seeds.as_slice()), (&[3.0, 1.0 / 3.0][..], &[1][..]));
-    assert_eq!((ddo.tokens, ddo.floor, &ddo.reference), (30_000, 0.2, &MixtureRef::Uniform));
+    assert_eq!((ddo.tokens, &ddo.reference), (30_000, &MixtureRef::Uniform));
+    assert!(!ddo.floors.is_empty() && ddo.floors.iter().all(|f| *f == Limit::Multiple(0.2)));
+    assert!(ddo.caps.iter().all(Option::is_none));
     assert_eq!(manifest.ddos[1].reference, MixtureRef::Named("web".to_owned()));
     assert_eq!(manifest.trains[0].mixture, MixtureRef::AutoScale("large".to_owned()));
     assert_eq!(
         manifest.tokenizer.as_ref().map(|tokenizer| &tokenizer.source),
         Some(&TokenizerSource::Bpe { vocabulary: 1024, min_frequency: 2 })
     );
+}
+
+/// Bounds of all domains, as a share, and by domain, in the order of the domains that train.
+#[test]
+fn bounds_by_domain() {
+    let of = |bounds: &str| {
+        let text = format!(
+            "[domain.a]\nfiles = 'x'\n[domain.b]\nfiles = 'y'\n[domain.seen]\nfiles = 'z'\ntrain = false\n\
+             [tokenizer]\ntrain = 'bpe'\n[model.m]\narchitecture = 'gpt2'\nlayers = 1\nhidden = 8\nheads = 1\n\
+             context = 16\n[recipe.r]\nmodel = 'm'\nlearning-rate = 1e-3\nbatch-tokens = 16\n\
+             [ddo.d]\nrecipe = 'r'\ntokens = '1k'\n{bounds}\n"
+        );
+        let manifest = read(&text, &[]);
+        (manifest.ddos[0].floors.clone(), manifest.ddos[0].caps.clone())
+    };
+    let (floors, caps) = of("floor = { b = '5%' }\ncap = { a = 2, b = '3/2' }");
+    assert_eq!(floors, [Limit::Multiple(0.2), Limit::Share(0.05)]);
+    assert_eq!(caps, [Some(Limit::Multiple(2.0)), Some(Limit::Multiple(1.5))]);
+    let (floors, caps) = of("floor = '10%'\ncap.b = 1.5");
+    assert_eq!(floors, [Limit::Share(0.1), Limit::Share(0.1)]);
+    assert_eq!(caps, [None, Some(Limit::Multiple(1.5))]);
+    let (floors, _) = of("floor = { a = 1.2, b = 0 }");
+    assert_eq!(floors, [Limit::Multiple(1.2), Limit::Multiple(0.0)]);
 }
 
 #[test]

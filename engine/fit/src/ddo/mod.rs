@@ -9,6 +9,7 @@
 
 mod evidence;
 mod fit;
+mod noise;
 mod optimum;
 mod result;
 mod uncertainty;
@@ -122,6 +123,8 @@ pub struct Options {
     pub total: Option<f64>,
     /// Least amount of a domain, as a multiple of its reference amount (the base amount scaled to the total).
     pub floor: f64,
+    /// Least tokens of each domain that has a floor of its own, instead of [`Self::floor`].
+    pub floors: Option<Vec<Option<f64>>>,
     /// Most tokens of each domain (what exists, times the repeats permitted).
     pub caps: Option<Vec<Option<f64>>>,
     /// Use only runs whose factor is one of these, within 2 %.
@@ -142,6 +145,7 @@ impl Default for Options {
             objective: Objective::default(),
             total: None,
             floor: 0.2,
+            floors: None,
             caps: None,
             factors: None,
             root: Root::default(),
@@ -174,9 +178,9 @@ pub fn solve_with_draws(
 ) -> Result<(DdoFit, Vec<Scale>), FitError> {
     check_options(options)?;
     let observed = evidence::observe(evidence, options)?;
-    let noise = uncertainty::noise_of(&observed, options);
+    let noise = noise::noise_of(&observed, options);
     let laws = fit::laws(&observed, options, noise.as_ref().map(|noise| noise.relative_sd));
-    let noise = noise.or_else(|| uncertainty::residual_noise(&laws));
+    let noise = noise.or_else(|| noise::residual_noise(&laws));
     let problem = optimum::Problem::new(&observed, options)?;
     let optimum = problem.solve(&laws.iter().map(|d| d.law).collect::<Vec<_>>())?;
     let predicted = problem.predict(&laws, &optimum, observed.base_objective);

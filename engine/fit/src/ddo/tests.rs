@@ -389,3 +389,58 @@ fn equal_domains_are_seldom_called_better() {
     }
     assert!(better <= 20, "{better} of {worlds} worlds");
 }
+
+/// Floors by domain replace the common one; a domain at its own is said to be at its floor.
+#[test]
+fn domains_may_have_floors_of_their_own() {
+    let world = World::published();
+    let evidence = world.evidence(1, || 0.0);
+    let base = world.base[0];
+    let mut floors = vec![None; 7];
+    (floors[1], floors[5]) = (Some(0.5 * base), Some(0.9 * base));
+    let fit = solve(&evidence, &Options { floors: Some(floors), ..quiet() }).unwrap();
+    let multiples = &fit.optimum.multiples;
+    assert!((multiples[1] - 0.5).abs() < 1e-9 && (multiples[5] - 0.9).abs() < 1e-9);
+    assert!(fit.optimum.at_floor[1] && fit.optimum.at_floor[5] && !fit.optimum.at_floor[0]);
+    assert!(multiples.iter().all(|x| *x >= 0.2 - 1e-9));
+    let options = Options { floors: Some(vec![None; 3]), ..quiet() };
+    let words = solve(&evidence, &options).unwrap_err().to_string();
+    assert!(words.contains("`floors` has 3"), "{words}");
+}
+
+/// One domain is scarce and no other has a law: those that are held make room in proportion instead of leaving no mixture.
+#[test]
+fn held_domains_make_room_for_a_scarce_one() {
+    let world = World::published();
+    let mut evidence = world.evidence(1, || 0.0);
+    evidence.perturbed.truncate(2);
+    let mut caps = vec![None; 7];
+    caps[0] = Some(0.4 * world.base[0]);
+    let fit = solve(&evidence, &Options { caps: Some(caps), ..quiet() }).unwrap();
+    assert!((fit.optimum.multiples[0] - 0.4).abs() < 1e-9);
+    for multiple in &fit.optimum.multiples[1..] {
+        assert!((multiple - 1.1).abs() < 1e-9, "{:?}", fit.optimum.multiples);
+    }
+    let sum: f64 = fit.optimum.weights.iter().sum();
+    assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+}
+
+/// A domain whose runs show no law is held, but its interval says what its optimum may be.
+#[test]
+fn a_held_domain_has_a_wide_interval() {
+    let world = World::published();
+    let mut evidence = world.evidence(3, || 0.0);
+    let mut sign = 1.0;
+    for run in &mut evidence.perturbed {
+        // Half a percent of noise, and the runs of domain 4 are such that more of it seems to hurt.
+        let moved = (run.amounts[4] / world.base[4] - 1.0).abs() > 0.1;
+        let error =
+            if moved { 0.12 * (run.amounts[4] / world.base[4] - 1.0) } else { 0.005 * sign };
+        run.values.iter_mut().for_each(|value| *value *= 1.0 + error);
+        sign = -sign;
+    }
+    let fit = solve(&evidence, &Options::default()).unwrap();
+    assert!(fit.optimum.held[4] && (fit.optimum.multiples[4] - 1.0).abs() < 1e-9);
+    let Uncertainty::Intervals { multiples, .. } = &fit.uncertainty else { panic!("none") };
+    assert!(multiples[4].low < 0.5, "{:?}", multiples[4]);
+}

@@ -1,77 +1,45 @@
 //! How noise of the runs moves the optimum and its gain: a seeded parametric bootstrap.
 //!
 //! Knows the observed groups and the fitted laws; nothing of seeds or training. Every draw gives each group's mean a
-//! normal error of the runs' standard deviation over the root of their number, and does everything again: shape check,
-//! fit, optimum. The standard deviation, where estimated from few runs, is itself redrawn (chi-square), which is what
-//! Student's t does for a mean. Draw k uses stream k of a counter-based generator, so draws are independent of order.
+//! normal error of the runs' standard deviation over the root of their number. The standard deviation, where estimated from few
+//! runs, is itself redrawn (chi-square), which is what Student's t does for a mean. Draw k uses stream k of a counter-based
+//! generator, so draws are independent of order.
 //!
-//! The optimum is chosen by the same noisy runs that predict its gain, so the prediction is too good on average. In the
-//! bootstrap's world, where the fitted laws are the truth, that excess is known draw by draw: (gain claimed by the
-//! redrawn laws at their optimum) - (gain the fitted laws give that optimum). The interval of the gain is the
-//! predicted gain less these excesses.
+//! Weights. The errors are about the observed means, and every draw takes the law nearest to its points, so that a domain
+//! held for lack of a law has an interval of what its optimum may be. Errors about the fitted laws, and draws that hold
+//! domains as [`super::solve`] does, would put intervals at the reference for no other reason than noise, and miss the truth.
+//! Projecting a distribution about the observed means onto the laws keeps its coverage where they bound it (Andrews 2000
+//! shows that redrawing about the projected fit does not).
+//!
+//! Gain. What the proposed mixture really gains is spread as what the redrawn laws give it. But that mixture was chosen by the
+//! same noisy runs that predict its gain, so where there is little to gain the prediction is too good on average. In the
+//! bootstrap's world, where the laws nearest to the observed points are the truth, that excess is known draw by draw: (gain
+//! claimed by the redrawn laws at their own optimum, domains held as the fit holds them) - (gain the truth gives that
+//! optimum). The lower end is the lower of the two: of the redrawn gains, and of the predicted gain less these excesses.
 
 use rayon::prelude::*;
 
 use super::Options;
-use super::evidence::{Observed, mean};
+use super::evidence::Observed;
+use super::noise::Noise;
 use super::optimum::Problem;
 use super::result::{DomainFit, Interval, NoiseSource, Optimum, Uncertainty};
 use crate::autoscale::Scale;
 use crate::error::FitError;
 use crate::numeric::statistics::{quantile, sorted};
-use crate::power_law::{self, FitOptions, Point, PowerLaw};
+use crate::power_law::{self, Point, PowerLaw};
 use crate::random::Stream;
-
-/// Size of the noise of one run.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Noise {
-    source: NoiseSource,
-    /// Relative to the objective.
-    pub(super) relative_sd: f64,
-    degrees_of_freedom: Option<usize>,
-}
-
-/// The noise given, or estimated from runs of the same amounts.
-pub(super) fn noise_of(observed: &Observed, options: &Options) -> Option<Noise> {
-    if let Some(relative_sd) = options.noise {
-        return Some(Noise { source: NoiseSource::Given, relative_sd, degrees_of_freedom: None });
-    }
-    let groups = observed.groups.iter().flatten().map(|group| &group.objectives);
-    let (mut squares, mut degrees) = (0.0, 0);
-    for objectives in groups.chain([&observed.base]) {
-        let centre = mean(objectives);
-        squares += objectives.iter().map(|l| (l / centre - 1.0).powi(2)).sum::<f64>();
-        degrees += objectives.len() - 1;
-    }
-    estimate(NoiseSource::Repeats, squares, degrees)
-}
-
-/// The noise that laws leave of more points than parameters.
-pub(super) fn residual_noise(laws: &[DomainFit]) -> Option<Noise> {
-    let fitted = laws.iter().filter(|domain| domain.law.is_some() && domain.points.len() > 3);
-    let (mut squares, mut degrees) = (0.0, 0);
-    for domain in fitted {
-        let square = |residual: f64, runs: usize| runs as f64 * residual * residual;
-        squares +=
-            domain.points.iter().map(|p| square(p.residual.unwrap_or(0.0), p.runs)).sum::<f64>();
-        degrees += domain.points.len() - 3;
-    }
-    estimate(NoiseSource::Residuals, squares, degrees)
-}
-
-fn estimate(source: NoiseSource, squares: f64, degrees: usize) -> Option<Noise> {
-    (degrees > 0).then(|| Noise {
-        source,
-        relative_sd: (squares / degrees as f64).sqrt(),
-        degrees_of_freedom: Some(degrees),
-    })
-}
 
 /// Laws and optimum of one draw.
 struct Draw {
     optimum: Optimum,
+    /// The nearest laws; `None` for a domain that has too few points.
     laws: Vec<Option<PowerLaw>>,
-    /// Relative gain claimed beyond what the fitted laws give.
+    /// Whether the fit would have given the domain a law.
+    identified: Vec<bool>,
+    /// Relative gain of the proposed mixture by these laws.
+    gain: f64,
+    /// Relative gain that the draw's own proposal claims beyond what the bootstrap's truth gives it.
     excess: f64,
 }
 
@@ -91,8 +59,11 @@ impl Draw {
 struct Resampler<'a> {
     observed: &'a Observed,
     problem: &'a Problem,
-    fitted: Vec<Option<PowerLaw>>,
+    /// The bootstrap's truth: the fitted laws, and of other domains those nearest to their points.
+    truth: Vec<Option<PowerLaw>>,
     domains: &'a [DomainFit],
+    /// The fit's optimum.
+    proposed: &'a Optimum,
     noise: Noise,
     options: &'a Options,
 }
@@ -111,14 +82,13 @@ pub(super) fn bootstrap(
     if options.bootstrap.draws == 0 {
         return Ok((Uncertainty::NotAsked, Vec::new()));
     }
-    let resampler = Resampler {
-        observed,
-        problem,
-        fitted: domains.iter().map(|d| d.law).collect(),
-        domains,
-        noise,
-        options,
+    let nearest = |domain: &DomainFit| {
+        let points = points_of(domain, |_| 1.0);
+        domain.law.or_else(|| power_law::nearest(&points, options.root, None))
     };
+    let truth = domains.iter().map(nearest).collect();
+    let resampler =
+        Resampler { observed, problem, truth, domains, proposed: optimum, noise, options };
     // Collected in the order of the draws: the same on any number of cores.
     let draws = (0..options.bootstrap.draws as u64)
         .into_par_iter()
@@ -126,7 +96,7 @@ pub(super) fn bootstrap(
         .collect::<Vec<Result<Draw, FitError>>>()
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    let uncertainty = resampler.summary(&draws, optimum);
+    let uncertainty = resampler.summary(&draws);
     let scale = |draw: Draw| draw.into_scale(&observed.base_amounts);
     Ok((uncertainty, draws.into_iter().map(scale).collect()))
 }
@@ -134,78 +104,103 @@ pub(super) fn bootstrap(
 impl Resampler<'_> {
     fn draw(&self, index: u64) -> Result<Draw, FitError> {
         let mut stream = Stream::new(self.options.bootstrap.seed, index);
-        let sd = self.redraw_sd(&mut stream);
+        let sd = self.noise.redraw_sd(&mut stream);
         let mut error = |runs: usize| 1.0 + sd * stream.normal() / (runs as f64).sqrt();
         let base = error(self.observed.base.len());
-        // A draw judges its points as the fit did: by the noise that was known before it.
-        let known = (self.noise.source != NoiseSource::Residuals).then_some(self.noise.relative_sd);
-        let options = FitOptions { root: self.options.root, noise: known };
-        let laws: Vec<Option<PowerLaw>> = self
+        let points: Vec<Vec<Point>> = self
             .domains
             .iter()
-            .map(|domain| redraw_law(domain, &options, |runs| error(runs) / base))
+            .map(|domain| points_of(domain, |runs| error(runs) / base))
             .collect();
+        let law = |(points, hint): (&Vec<Point>, &Option<PowerLaw>)| {
+            power_law::nearest(points, self.options.root, *hint)
+        };
+        let laws: Vec<Option<PowerLaw>> = points.iter().zip(&self.truth).map(law).collect();
+        let identified: Vec<bool> = points.iter().map(|points| self.identifies(points)).collect();
         let optimum = self.problem.solve(&laws)?;
-        let claimed = base * self.problem.gain(&laws, &optimum.multiples);
-        let excess = claimed - self.problem.gain(&self.fitted, &optimum.multiples);
-        Ok(Draw { optimum, laws, excess })
+        let excess = self.excess(base, &laws, &identified, &optimum)?;
+        let gain = base * self.problem.gain(&laws, &self.proposed.multiples);
+        Ok(Draw { optimum, laws, identified, gain, excess })
     }
 
-    fn redraw_sd(&self, stream: &mut Stream) -> f64 {
-        let scale = self
-            .noise
-            .degrees_of_freedom
-            .map_or(1.0, |degrees| (degrees as f64 / stream.chi_square(degrees)).sqrt());
-        self.noise.relative_sd * scale
+    /// Judges a draw's points as the fit judged the observed ones: by the noise that was known before it.
+    fn identifies(&self, points: &[Point]) -> bool {
+        let known = (self.noise.source != NoiseSource::Residuals).then_some(self.noise.relative_sd);
+        power_law::check_shape(points, known).is_ok()
     }
 
-    fn summary(&self, draws: &[Draw], optimum: &Optimum) -> Uncertainty {
+    /// What the draw's own proposal claims beyond what the truth gives it.
+    fn excess(
+        &self,
+        base: f64,
+        laws: &[Option<PowerLaw>],
+        identified: &[bool],
+        free: &Optimum,
+    ) -> Result<f64, FitError> {
+        let held: Vec<Option<PowerLaw>> =
+            laws.iter().zip(identified).map(|(law, kept)| law.filter(|_| *kept)).collect();
+        let proposed = if held == laws { None } else { Some(self.problem.solve(&held)?) };
+        let multiples = &proposed.as_ref().unwrap_or(free).multiples;
+        let claimed = base * self.problem.gain(&held, multiples);
+        Ok(claimed - self.problem.gain(&self.truth, multiples))
+    }
+
+    /// Interval and median of the gain of the proposed mixture.
+    fn gain(&self, draws: &[Draw]) -> (Interval, f64) {
+        let fitted: Vec<Option<PowerLaw>> = self.domains.iter().map(|d| d.law).collect();
+        let predicted = self.problem.gain(&fitted, &self.proposed.multiples);
+        let unit = self.observed.base_objective;
+        let redrawn: Vec<f64> = draws.iter().map(|draw| unit * draw.gain).collect();
+        let corrected: Vec<f64> = draws.iter().map(|d| unit * (predicted - d.excess)).collect();
+        let level = self.options.bootstrap.level;
+        let median = |values: &[f64]| quantile(&sorted(values.to_vec()), 0.5);
+        let middle = median(&redrawn).min(median(&corrected));
+        let (own, other) = (interval(redrawn, level), interval(corrected, level));
+        (Interval { low: own.low.min(other.low), high: own.high }, middle)
+    }
+
+    fn summary(&self, draws: &[Draw]) -> Uncertainty {
         let level = self.options.bootstrap.level;
         let count = self.domains.len();
         let over = |value: &dyn Fn(&Draw, usize) -> f64| -> Vec<Interval> {
             let of = |j: usize| interval(draws.iter().map(|d| value(d, j)).collect(), level);
             (0..count).map(of).collect()
         };
-        let share = |j: usize| {
-            draws.iter().filter(|d| d.laws[j].is_some()).count() as f64 / draws.len() as f64
-        };
-        let predicted = self.problem.gain(&self.fitted, &optimum.multiples);
-        let gains: Vec<f64> = draws
-            .iter()
-            .map(|draw| self.observed.base_objective * (predicted - draw.excess))
-            .collect();
+        let share =
+            |j: usize| draws.iter().filter(|d| d.identified[j]).count() as f64 / draws.len() as f64;
+        let (gain, gain_median) = self.gain(draws);
         Uncertainty::Intervals {
             source: self.noise.source,
             relative_sd: self.noise.relative_sd,
             degrees_of_freedom: self.noise.degrees_of_freedom,
             draws: draws.len(),
             level,
-            weights: over(&|draw, j| draw.optimum.weights[j]),
-            multiples: over(&|draw, j| draw.optimum.multiples[j]),
-            gain_median: quantile(&sorted(gains.clone()), 0.5),
-            gain: interval(gains, level),
+            weights: with(over(&|draw, j| draw.optimum.weights[j]), &self.proposed.weights),
+            multiples: with(over(&|draw, j| draw.optimum.multiples[j]), &self.proposed.multiples),
+            gain_median,
+            gain,
             identified: (0..count).map(share).collect(),
         }
     }
 }
 
-/// The law of a domain's points after errors; the base point is the unit of y and moves all others.
-fn redraw_law(
-    domain: &DomainFit,
-    options: &FitOptions,
-    mut error: impl FnMut(usize) -> f64,
-) -> Option<PowerLaw> {
+/// Intervals that hold the answer too, which a held domain's draws need not.
+fn with(intervals: Vec<Interval>, answer: &[f64]) -> Vec<Interval> {
+    let of = |(interval, own): (Interval, &f64)| Interval {
+        low: interval.low.min(*own),
+        high: interval.high.max(*own),
+    };
+    intervals.into_iter().zip(answer).map(of).collect()
+}
+
+/// A domain's points after errors; the base point is the unit of y and moves all others.
+fn points_of(domain: &DomainFit, mut error: impl FnMut(usize) -> f64) -> Vec<Point> {
     let mut point = |p: &super::FitPoint| Point {
         x: p.x,
-        // Errors are drawn about the fitted law where there is one: it is the bootstrap's truth.
-        y: if p.x == 1.0 { 1.0 } else { p.fitted.unwrap_or(p.y) * error(p.runs) },
+        y: if p.x == 1.0 { 1.0 } else { p.y * error(p.runs) },
         weight: p.runs as f64,
     };
-    let points: Vec<Point> = domain.points.iter().map(&mut point).collect();
-    match domain.law {
-        Some(law) => power_law::refit(&points, options, law),
-        None => power_law::fit(&points, options).ok().map(|fit| fit.law),
-    }
+    domain.points.iter().map(&mut point).collect()
 }
 
 fn interval(values: Vec<f64>, level: f64) -> Interval {

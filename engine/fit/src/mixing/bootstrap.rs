@@ -145,7 +145,8 @@ pub fn bootstrap(
     };
     let predicted = optimum::optimise(fit, problem)?;
     let setup = Setup::new(observations, fit.law, &options)?;
-    let resampler = Resampler::new(observations, fit, options, problem, bootstrap, setup)?;
+    let mut resampler = Resampler::new(observations, fit, options, problem, bootstrap, setup)?;
+    resampler.proposed.clone_from(&predicted.weights);
     let draws: Vec<Option<Draw>> =
         (0..bootstrap.draws as u64).into_par_iter().map(|index| resampler.draw(index)).collect();
     let kept: Vec<Draw> = draws.into_iter().flatten().collect();
@@ -170,6 +171,8 @@ struct Resampler<'a> {
     setup: Setup,
     noise: Noise,
     aim: Aim,
+    /// Weights of the fit's optimum.
+    proposed: Vec<f64>,
 }
 
 /// Errors of one row over the targets.
@@ -284,7 +287,19 @@ impl<'a> Resampler<'a> {
         };
         let aim = Aim::new(fit, &problem.goal)?;
         let bootstrap = *bootstrap;
-        Ok(Self { observations, fit, options, problem, bootstrap, resample, setup, noise, aim })
+        let proposed = fit.reference.weights.clone();
+        Ok(Self {
+            observations,
+            fit,
+            options,
+            problem,
+            bootstrap,
+            resample,
+            setup,
+            noise,
+            aim,
+            proposed,
+        })
     }
 
     fn draw(&self, index: u64) -> Option<Draw> {
@@ -294,15 +309,15 @@ impl<'a> Resampler<'a> {
             _ => self.refit_errors(&mut stream)?,
         };
         let own = Surrogate::new(&fit);
-        let found = self.search(&own, optimum::find);
+        let near = [self.proposed.as_slice(), self.fit.reference.weights.as_slice()];
+        let weights = self.search(&own, |search| optimum::find_near(search, &near));
         let gain = |surrogate: &Surrogate<'_>| {
             self.search(surrogate, |search| {
-                search.value(&self.fit.reference.weights) - search.value(&found.weights)
+                search.value(&self.fit.reference.weights) - search.value(&weights)
             })
         };
         let excess = gain(&own) - gain(&Surrogate::new(self.fit));
-        let finite = excess.is_finite() && found.weights.iter().all(|w| w.is_finite());
-        let weights = found.weights;
+        let finite = excess.is_finite() && weights.iter().all(|w| w.is_finite());
         finite.then_some(Draw { weights, excess, fit })
     }
 
@@ -398,7 +413,12 @@ impl<'a> Resampler<'a> {
     fn summary(&self, draws: Vec<Draw>, gain: f64) -> Uncertainty {
         let level = self.bootstrap.level;
         let weights = (0..self.fit.domains.len())
-            .map(|j| interval(draws.iter().map(|draw| draw.weights[j]).collect(), level))
+            .map(|j| {
+                let found = interval(draws.iter().map(|draw| draw.weights[j]).collect(), level);
+                // Bounds and bends of a law can push every draw to one side; the answer itself is never excluded.
+                let own = self.proposed[j];
+                Interval { low: found.low.min(own), high: found.high.max(own) }
+            })
             .collect();
         let gains: Vec<f64> = draws.iter().map(|draw| gain - draw.excess).collect();
         let parameters = (0..self.fit.targets.len())

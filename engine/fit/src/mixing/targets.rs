@@ -82,6 +82,11 @@ impl Setup {
     ) -> Result<Self, LawError> {
         let rows = observations.rows();
         let scale = resolve_scale(rows, options.scale)?;
+        if law == LawName::InverseSumJoint && scale == ScaleTerms::None {
+            return Err(LawError::option(
+                "without terms in tokens or size (three or more values of either) the `inverse-sum-joint` law is `inverse-sum`; choose that",
+            ));
+        }
         let reference = reference(observations, options)?;
         let tokens = rows.iter().map(|row| row.tokens).collect::<Option<Vec<_>>>();
         let sizes = rows.iter().map(|row| row.size).collect::<Option<Vec<_>>>();

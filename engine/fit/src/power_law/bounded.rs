@@ -82,8 +82,8 @@ impl<'a> Problem<'a> {
         sums
     }
 
-    /// Levenberg and Marquardt from one start; the end and its cost.
-    fn descend(&self, start: [f64; 2]) -> ([f64; 2], f64) {
+    /// Levenberg and Marquardt from one start until a step lowers the cost by less than its part `fall`; the end and its cost.
+    fn descend(&self, start: [f64; 2], fall: f64) -> ([f64; 2], f64) {
         let mut at = start;
         let mut here = self.linearise(at);
         let mut damping = 1e-3;
@@ -92,9 +92,13 @@ impl<'a> Problem<'a> {
             let moved = (next[0] - at[0]).abs().max((next[1] - at[1]).abs());
             let cost = self.cost(next);
             if cost < here.cost {
+                let small = here.cost - cost < fall * here.cost;
                 at = next;
                 here = self.linearise(at);
                 damping = (damping * 0.2).max(1e-15);
+                if small {
+                    break;
+                }
             } else {
                 damping *= 5.0;
             }
@@ -125,15 +129,19 @@ fn damped_step(here: &Linearised, damping: f64, at: [f64; 2]) -> [f64; 2] {
 pub fn least_squares(points: &[Point]) -> Option<PowerLaw> {
     let grid = [0.05, 0.3, 1.0, 3.0, 10.0]
         .map(|a| [0.02, 0.1, 0.5, 1.5, 5.0].map(|b| PowerLaw { a, b, c: 0.0 }));
-    least_squares_from(points, grid.as_flattened())
+    least_squares_from(points, grid.as_flattened(), 0.0)
 }
 
 /// The best law from the given starts. Costs equal to rounding are a tie, which the larger b wins: the root of the
 /// published fits.
-pub(super) fn least_squares_from(points: &[Point], starts: &[PowerLaw]) -> Option<PowerLaw> {
+pub(super) fn least_squares_from(
+    points: &[Point],
+    starts: &[PowerLaw],
+    fall: f64,
+) -> Option<PowerLaw> {
     let problem = Problem::new(points);
     let scale = f64::EPSILON * points.iter().map(|p| p.weight * p.y * p.y).sum::<f64>();
-    let ends = starts.iter().map(|law| problem.descend([law.a.ln(), law.b.ln()]));
+    let ends = starts.iter().map(|law| problem.descend([law.a.ln(), law.b.ln()], fall));
     let better = |best: ([f64; 2], f64), end: ([f64; 2], f64)| {
         let slack = 100.0 * scale * f64::EPSILON + 1e-9 * best.1.min(end.1);
         let tie = (end.1 - best.1).abs() <= slack;

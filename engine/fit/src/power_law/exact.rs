@@ -54,7 +54,8 @@ impl Drops {
     fn new(points: [Point; 3]) -> Option<Self> {
         let [p, q, r] = points;
         let (first, second) = (p.y - q.y, q.y - r.y);
-        (first > 0.0 && second > 0.0 && p.x < q.x && q.x < r.x)
+        let flattens = first * (r.x - q.x) > second * (q.x - p.x);
+        (second > 0.0 && p.x < q.x && q.x < r.x && flattens)
             .then(|| Self { x: [p.x, q.x, r.x], log_drop: [first.ln(), second.ln()] })
     }
 
@@ -150,15 +151,11 @@ impl Drops {
     fn on_curve(&self, log_a: f64) -> Option<(f64, f64)> {
         let log_ratio = self.log_drop[0] - self.log_drop[1];
         let steps = self.log_steps(log_a.exp());
-        let below = |log_b: f64| {
+        let excess = |log_b: f64| {
             let b = log_b.exp();
-            (b * steps[0]).exp_m1().ln() - (-(-b * steps[1]).exp_m1()).ln() < log_ratio
+            (b * steps[0]).exp_m1().ln() - (-(-b * steps[1]).exp_m1()).ln() - log_ratio
         };
-        let (low, high) = (-40.0, 40.0);
-        if !below(low) || below(high) {
-            return None;
-        }
-        let log_b = bisect(low, high, below);
+        let log_b = zero(-40.0, 40.0, excess)?;
         Some((log_b, self.linearise([log_a, log_b]).value[0]))
     }
 
@@ -177,6 +174,32 @@ impl Drops {
 const LOWEST_LOG_A: f64 = -25.0;
 const HIGHEST_LOG_A: f64 = 20.0;
 const SCAN: usize = 40;
+
+/// The zero of a function that rises from below 0 to above: false position with Illinois's halving, bisecting where it is slow.
+fn zero(mut low: f64, mut high: f64, value: impl Fn(f64) -> f64) -> Option<f64> {
+    let (mut at_low, mut at_high) = (value(low), value(high));
+    // At the upper end a power may overflow to infinity: that is above.
+    if !(at_low < 0.0 && at_high >= 0.0) {
+        return None;
+    }
+    for step in 0..100 {
+        let line = low - at_low * (high - low) / (at_high - at_low);
+        let inside = step % 4 < 3 && line > low && line < high;
+        let next = if inside { line } else { f64::midpoint(low, high) };
+        let found = value(next);
+        if high - low < 1e-13 * (1.0 + next.abs()) || found == 0.0 {
+            return Some(next);
+        }
+        if found < 0.0 {
+            (low, at_low) = (next, found);
+            at_high *= 0.5;
+        } else {
+            (high, at_high) = (next, found);
+            at_low *= 0.5;
+        }
+    }
+    Some(f64::midpoint(low, high))
+}
 
 /// The last point from `inside` towards `outside` at which `holds` is true, to the last bit.
 fn bisect(mut inside: f64, mut outside: f64, holds: impl Fn(f64) -> bool) -> f64 {

@@ -151,14 +151,30 @@ pub fn fit(points: &[Point], options: &FitOptions) -> Result<Fit, NotIdentified>
     Ok(report(points, law, false, None))
 }
 
-/// The same law as [`fit`] without its residuals or alternative, looked for first near `hint`: for bootstraps.
-pub(crate) fn refit(points: &[Point], options: &FitOptions, hint: PowerLaw) -> Option<PowerLaw> {
-    let sorted = check_shape(points, options.noise).ok()?;
-    if let [first, middle, last] = sorted[..] {
-        let near = exact::interpolate_from([first, middle, last], options.root, hint);
-        return near.or_else(|| least_squares(&sorted));
+/// Fall of the cost at which the search of a redrawn law ends.
+const ROUGH: f64 = 1e-7;
+
+/// The law nearest to points of increasing x, whatever their shape: through three where there is one, else by least squares. Looked
+/// for first near `hint`.
+///
+/// For bootstraps: as points move it moves without a jump, where [`fit`] turns from a law to a refusal. `None` for fewer than
+/// three points.
+pub(crate) fn nearest(points: &[Point], root: Root, hint: Option<PowerLaw>) -> Option<PowerLaw> {
+    if points.len() < 3 {
+        return None;
     }
-    bounded::least_squares_from(&sorted, &[hint]).or_else(|| least_squares(&sorted))
+    if let [first, middle, last] = *points {
+        let through = match hint {
+            Some(hint) => exact::interpolate_from([first, middle, last], root, hint),
+            None => interpolate([first, middle, last], root),
+        };
+        if through.is_some() {
+            return through;
+        }
+    }
+    let starts = [(0.5, 0.5), (4.0, 2.0)].map(|(a, b)| PowerLaw { a, b, c: 0.0 });
+    let starts: Vec<PowerLaw> = hint.into_iter().chain(starts).collect();
+    bounded::least_squares_from(points, &starts, ROUGH)
 }
 
 fn differ(one: PowerLaw, other: PowerLaw) -> bool {

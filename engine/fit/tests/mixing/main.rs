@@ -5,5 +5,7 @@ mod published;
 mod recover;
 mod refusals;
 mod same_bits;
+mod truth;
 mod uncertainty;
 mod world;
+mod worlds;

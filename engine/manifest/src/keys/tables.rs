@@ -30,6 +30,11 @@ const NOT_NEGATIVE: Kind =
 const BELOW_ONE: Kind =
     Kind::Number(Bounds { min: 0.0, above_min: false, max: 1.0, below_max: true });
 
+const FLOORS: Kind = Kind::Limits(Bounds { min: 0.0, above_min: false, max: 1.0, below_max: true });
+
+const CAPS: Kind =
+    Kind::Limits(Bounds { min: 0.0, above_min: true, max: f64::INFINITY, below_max: false });
+
 const MAX_REPEATS: Key = key(
     "max-repeats",
     whole(1, U32_MAX),
@@ -546,11 +551,17 @@ const DDO: &[Key] = &[
     ),
     key(
         "floor",
-        BELOW_ONE,
+        FLOORS,
         Value("0.2"),
-        "The least of a domain, in multiples of its base amount.",
+        "The least of a domain: a multiple of its base amount, or a share of all tokens as \"5%\"; of all domains, or \
+         by domain, of which those not named have 0.2.",
     ),
-    key("cap", POSITIVE, Absent, "The most of a domain, in multiples of its base amount."),
+    key(
+        "cap",
+        CAPS,
+        Absent,
+        "The most of a domain, written as `floor`; those not named have none but the tokens that exist.",
+    ),
     key(
         "noise",
         Kind::Share,

@@ -1,18 +1,18 @@
 //! `ddo/NAME`: the runs of a Direct Data Optimization, and the fit over their losses.
 
-use mixmake_core::exec::{Failure, Job};
+use mixmake_core::exec::{Failure, Job, JobInput};
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_fit::ddo::{self, Bootstrap, Evidence, Measure};
-use mixmake_manifest::schema::{Ddo, Objective};
+use mixmake_manifest::schema::{Ddo, Limit, Objective};
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use super::mixture::{WEIGHTS, Wanted};
 use super::{StageError, Stager, Training, shards, train};
 use crate::artifact::{self, FitArtifact, Losses, ShardFacts, ShardWeight, Weights};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "ddo", version: 2 };
+pub const KIND: Kind = Kind { name: "ddo", version: 3 };
 pub const FIT: &str = "fit.json";
 
 /// What decides a fit besides its evidence.
@@ -20,11 +20,12 @@ pub const FIT: &str = "fit.json";
 #[serde(rename_all = "kebab-case")]
 pub struct DdoParams {
     pub objective: ddo::Objective,
-    /// Multiple of the base amount.
-    pub floor: f64,
-    /// Multiple of the base amount.
+    /// Least of every domain; where domains differ, an attribute of each domain's input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<f64>,
+    pub floor: Option<Bound>,
+    /// Most of every domain, alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Bound>,
     /// Relative standard deviation of one run, where it is not to be estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
@@ -32,6 +33,35 @@ pub struct DdoParams {
     pub draws: u64,
     pub level: f64,
     pub max_repeats: u32,
+}
+
+/// A bound on the amount of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// Of its base amount.
+    Multiple(f64),
+    /// Of all tokens.
+    Share(f64),
+}
+
+impl From<Limit> for Bound {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::Multiple(multiple) => Self::Multiple(multiple),
+            Limit::Share(share) => Self::Share(share),
+        }
+    }
+}
+
+impl Bound {
+    /// In tokens, of a domain of `base` tokens among `total`.
+    fn tokens(self, base: f64, total: f64) -> f64 {
+        match self {
+            Self::Multiple(multiple) => multiple * base,
+            Self::Share(share) => share * total,
+        }
+    }
 }
 
 pub(super) fn add(stager: &mut Stager<'_>, ddo: &Ddo) -> Result<super::Ddo, StageError> {
@@ -101,9 +131,19 @@ fn add_fit(
     let mut inputs = Vec::new();
     inputs.extend(base.iter().map(|run| input("base", run.train, train::LOSSES)));
     inputs.extend(perturbed.iter().map(|run| input("perturbed", run.train, train::LOSSES)));
-    for domain in stager.training_domains() {
+    let floors: Vec<Option<Bound>> = ddo.floors.iter().map(|floor| Some((*floor).into())).collect();
+    let caps: Vec<Option<Bound>> = ddo.caps.iter().map(|cap| cap.map(Bound::from)).collect();
+    for (place, domain) in stager.training_domains().into_iter().enumerate() {
         let shard = stager.staged.shards[domain];
-        inputs.push(input("domain", shard, shards::TRAIN.facts));
+        let mut own = input("domain", shard, shards::TRAIN.facts);
+        for (name, bounds) in [("floor", &floors), ("cap", &caps)] {
+            if alike(bounds).is_none()
+                && let Some(bound) = bounds.get(place).copied().flatten()
+            {
+                own.attributes.insert(name.to_owned(), json!(bound));
+            }
+        }
+        inputs.push(own);
         inputs.push(input("validation", shard, shards::HELD_OUT.facts));
     }
     let params = DdoParams {
@@ -111,8 +151,8 @@ fn add_fit(
             Objective::Perplexity => ddo::Objective::MeanPerplexity,
             Objective::CrossEntropy => ddo::Objective::MeanCrossEntropy,
         },
-        floor: ddo.floor,
-        cap: ddo.cap,
+        floor: alike(&floors).flatten(),
+        cap: alike(&caps).flatten(),
         noise: ddo.noise,
         draws: ddo.draws,
         level: ddo.level,
@@ -141,6 +181,12 @@ fn add_fit(
     })
 }
 
+/// The bound that all domains share.
+fn alike(bounds: &[Option<Bound>]) -> Option<Option<Bound>> {
+    let first = *bounds.first()?;
+    bounds.iter().all(|bound| *bound == first).then_some(first)
+}
+
 /// Fits the laws and finds the optimum.
 pub fn run(job: &Job) -> Result<Facts, Failure> {
     let params: DdoParams = job.params()?;
@@ -162,8 +208,8 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
         domains.iter().map(|facts| facts.tokens as f64 * f64::from(params.max_repeats)).collect();
     let options = ddo::Options {
         objective: params.objective,
-        floor: params.floor,
-        caps: Some(caps(&params, &evidence, &available)),
+        floors: Some(own_bounds(job, "floor", params.floor, &evidence)?),
+        caps: Some(caps(own_bounds(job, "cap", params.cap, &evidence)?, &available)),
         noise: params.noise,
         bootstrap: Bootstrap {
             draws: usize::try_from(params.draws).unwrap_or(usize::MAX),
@@ -184,13 +230,31 @@ pub fn run(job: &Job) -> Result<Facts, Failure> {
     )
 }
 
-/// What exists, and no more than the cap's multiple of the base amount.
-fn caps(params: &DdoParams, evidence: &Evidence, available: &[f64]) -> Vec<Option<f64>> {
+/// The bound of every domain in tokens: its own, an attribute of its input, else that of all.
+fn own_bounds(
+    job: &Job,
+    name: &str,
+    all: Option<Bound>,
+    evidence: &Evidence,
+) -> Result<Vec<Option<f64>>, Failure> {
     let base = evidence.base.first().map(|run| run.amounts.as_slice()).unwrap_or_default();
-    let cap = |(available, base): (&f64, &f64)| {
-        Some(params.cap.map_or(*available, |cap| available.min(cap * base)))
+    let total: f64 = base.iter().sum();
+    let bound = |(input, base): (&JobInput, &f64)| {
+        let own = input.attributes.get(name).cloned().map(serde_json::from_value::<Bound>);
+        let own = own.transpose().map_err(|error| {
+            Failure::new(format!("the request's `{name}` of a domain is unreadable: {error}"))
+        })?;
+        Ok(own.or(all).map(|bound| bound.tokens(*base, total)))
     };
-    available.iter().zip(base).map(cap).collect()
+    job.inputs("domain").zip(base).map(bound).collect()
+}
+
+/// What exists, and no more than the caps.
+fn caps(caps: Vec<Option<f64>>, available: &[f64]) -> Vec<Option<f64>> {
+    let cap = |(cap, available): (Option<f64>, &f64)| {
+        Some(cap.map_or(*available, |cap| cap.min(*available)))
+    };
+    caps.into_iter().zip(available).map(cap).collect()
 }
 
 fn write(job: &Job, domains: &[ShardFacts], artifact: &FitArtifact) -> Result<Facts, Failure> {

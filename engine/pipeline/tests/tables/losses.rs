@@ -111,6 +111,22 @@ fn the_published_table_gives_the_published_fit() {
     assert!(object.to_string().contains("intervals are not available"), "{object}");
 }
 
+/// Floors by domain, as multiples of the base amounts and as shares of all tokens; the others keep DDO's own.
+#[test]
+fn floors_and_caps_go_by_domain() {
+    let Some(path) = published() else { return };
+    let place = Place::new();
+    let fit = |flags: &[&str]| {
+        let plain = ["fit", "--table", path.to_str().expect("text"), "--factors", "3,1/5"];
+        let object = place.json(&[&plain[..], flags].concat());
+        numbers(&object["fits"][0]["fit"]["optimum"]["multiples"])
+    };
+    let found = fit(&["--floor", "github=0.5,arxiv=10%", "--cap", "c4=20%"]);
+    assert_close(&[found[1], found[6], found[4]], &[0.5, 0.7, 1.4], 1e-9);
+    let found = fit(&["--floor", "books=1.5"]);
+    assert_close(&[found[1], found[2]], &[0.2, 1.5], 1e-9);
+}
+
 #[test]
 fn the_published_fit_reads_as_printed() {
     let Some(path) = published() else { return };

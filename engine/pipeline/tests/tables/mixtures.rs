@@ -620,3 +620,31 @@ fn regmix_as_published() {
     assert_close(&[sum], &[1.0], 1e-9);
     assert!(answer["notes"].to_string().contains("within the rounding"), "{}", answer["notes"]);
 }
+
+/// The laws that one joined table is fitted with: all of them listed with their errors, the best first, and the same bytes on one
+/// core as on four.
+#[test]
+fn regmix_lists_every_law() {
+    let Some([mixtures, losses]) = regmix() else { return };
+    let place = Place::new();
+    let run = |threads: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mixmake"))
+            .current_dir(place.folder.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .args(["fit", "--table"])
+            .arg(&mixtures)
+            .arg("--join")
+            .arg(&losses)
+            .args(["--law", "auto", "--bootstrap", "4", "--folds", "3"])
+            .output()
+            .expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let text = run("2");
+    for law in mixmake_fit::mixing::LawName::ALL {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(law.as_str()));
+        assert!(line.is_some(), "no line of {law}: {text}");
+    }
+    assert!(text.contains("\nlaw: inverse-sum"), "{text}");
+}

@@ -11,6 +11,8 @@ use super::{Found, Proof, Search, within};
 use crate::random::Stream;
 
 const STARTS: usize = 24;
+/// Starts where only a local search is asked for.
+const FEW: usize = 3;
 const BOXES: usize = 400;
 /// Relative gap at which the search ends.
 const CLOSED: f64 = 1e-7;
@@ -23,7 +25,7 @@ struct Part {
 }
 
 pub(super) fn search(search: &Search<'_>) -> Found {
-    let mut minima = local_minima(search);
+    let mut minima = local_minima(search, STARTS);
     let optima = distinct(&minima);
     let mut open = vec![part(search, search.lower.clone(), search.upper.clone())];
     let mut best = minima.swap_remove(0);
@@ -49,10 +51,18 @@ pub(super) fn search(search: &Search<'_>) -> Found {
     Found { weights: best.1, proof }
 }
 
+/// The lowest of the local minima near given mixtures and a few drawn ones.
+pub(super) fn local(search: &Search<'_>, near: &[&[f64]]) -> Vec<f64> {
+    let inside = |h: &&[f64]| polish(search, &within(h, &search.lower, &search.upper));
+    let minima = near.iter().map(inside).chain(local_minima(search, FEW));
+    let lowest = minima.min_by(|p, q| p.0.total_cmp(&q.0));
+    lowest.map_or_else(|| search.lower.clone(), |(_, weights)| weights)
+}
+
 /// Local minima from seeded starts, the lowest first.
-fn local_minima(search: &Search<'_>) -> Vec<(f64, Vec<f64>)> {
+fn local_minima(search: &Search<'_>, starts: usize) -> Vec<(f64, Vec<f64>)> {
     let mut stream = Stream::new(0, 0x6c0b);
-    let mut minima: Vec<(f64, Vec<f64>)> = (0..STARTS)
+    let mut minima: Vec<(f64, Vec<f64>)> = (0..starts)
         .map(|index| {
             let draw = |_| if index == 0 { 1.0 } else { stream.exponential() };
             let shares: Vec<f64> = (0..search.lower.len()).map(draw).collect();

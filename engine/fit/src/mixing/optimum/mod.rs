@@ -146,6 +146,16 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn has_trees(&self) -> bool {
+        self.surrogate.targets.iter().any(|target| matches!(target, Predictor::Forest(_)))
+    }
+
+    fn is_convex(&self) -> bool {
+        let convex = |target: &Predictor<'_>| matches!(target, Predictor::Smooth { model, inner } if model.is_convex(inner));
+        let counting = self.surrogate.targets.iter().zip(&self.aim.weights);
+        counting.filter(|(_, weight)| **weight > 0.0).all(|(target, _)| convex(target))
+    }
+
     pub(super) fn value(&self, h: &[f64]) -> f64 {
         let mixture = self.surrogate.mixture(h, self.tokens, self.size);
         self.surrogate.value(self.aim, &mixture.input())
@@ -187,17 +197,22 @@ pub(super) fn reachable(bounds: &Bounds) -> Vec<f64> {
 }
 
 pub(super) fn find(search: &Search<'_>) -> Found {
-    let trees = search.surrogate.targets.iter().any(|t| matches!(t, Predictor::Forest(_)));
-    let convex = search.surrogate.targets.iter().zip(&search.aim.weights).all(|(target, w)| {
-        *w == 0.0 || matches!(target, Predictor::Smooth { model, inner } if model.is_convex(inner))
-    });
-    if trees {
+    if search.has_trees() {
         trees::search(search)
-    } else if convex {
+    } else if search.is_convex() {
         interior::exact(search)
     } else {
         branch::search(search)
     }
+}
+
+/// The weights of [`find`] for a redrawn law: where the goal is not convex only local searches, from `near` and a few drawn mixtures,
+/// since a bound on each of hundreds of draws would cost more than all the fits.
+pub(super) fn find_near(search: &Search<'_>, near: &[&[f64]]) -> Vec<f64> {
+    if search.has_trees() || search.is_convex() {
+        return find(search).weights;
+    }
+    branch::local(search, near)
 }
 
 /// How near a bound a weight counts as at it.

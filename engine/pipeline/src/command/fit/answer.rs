@@ -84,7 +84,11 @@ impl Answer {
                     format!("{:.4}", scored.r2),
                     if line.law == choice.best { "taken".into() } else { String::new() },
                 ]),
-                Outcome::Refused(words) => refused.push_str(&format!("{}: {words}\n", line.law)),
+                Outcome::Refused(words) => {
+                    // What to train instead is said where the law is asked for by name.
+                    let reason = words.split("; train the").next().unwrap_or(words);
+                    refused.push_str(&format!("{}: {reason}\n", line.law));
+                }
             }
         }
         let folds = self.validation.as_ref().map_or(0, |scored| scored.folds);

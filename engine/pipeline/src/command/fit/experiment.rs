@@ -91,7 +91,7 @@ fn fit(table: &LossTable, objective: Objective, args: &Fit) -> Result<DdoFit> {
     let default = Bootstrap::default();
     let options = ddo::Options {
         objective,
-        floor: floor(args.laws.floor.as_deref())?,
+        floors: floors(table, args.laws.floor.as_deref())?,
         caps: caps(table, args)?,
         factors: (!factors.is_empty()).then_some(factors),
         noise,
@@ -108,29 +108,30 @@ fn fit(table: &LossTable, objective: Objective, args: &Fit) -> Result<DdoFit> {
     })
 }
 
-/// DDO has one floor, in multiples of the base amounts.
-fn floor(text: Option<&str>) -> Result<f64> {
-    let default = ddo::Options::default().floor;
-    let Some(text) = text else { return Ok(default) };
+/// The base run's total and weights.
+fn base_run(table: &LossTable) -> (f64, Vec<f64>) {
+    let amounts = table.evidence.base.first().map(|run| run.amounts.clone()).unwrap_or_default();
+    let total: f64 = amounts.iter().sum();
+    (total, amounts.iter().map(|amount| amount / total).collect())
+}
+
+/// Least amounts of the domains; those without a bound of their own have DDO's floor.
+fn floors(table: &LossTable, text: Option<&str>) -> Result<Option<Vec<Option<f64>>>> {
+    let Some(text) = text else { return Ok(None) };
+    let (total, reference) = base_run(table);
     let list = values::flag("--floor", text, BoundList::new)?;
-    match (list.all, list.by_name.is_empty()) {
-        (Some(Bound::Multiple(floor)), true) => {
-            check_range("--floor", floor, (0.0..=1.0).contains(&floor), "from 0 to 1")?;
-            Ok(floor)
-        }
-        _ => Err(Error::usage(format!(
-            "`--floor {text}`: DDO has one floor for all, a multiple of the base amounts"
-        ))
-        .hint("write `--floor 0.2`, or add `--law auto`, whose floors go by domain")),
+    if let Some(Bound::Multiple(floor)) = list.all {
+        check_range("--floor", floor, (0.0..=1.0).contains(&floor), "from 0 to 1")?;
     }
+    let weights =
+        values::flag("--floor", text, |_: &str| list.weights(&table.domains, &reference))?;
+    Ok(Some(weights.into_iter().map(|weight| weight.map(|weight| weight * total)).collect()))
 }
 
 /// Most amounts of each domain: caps, and tokens that exist times the repeats permitted.
 fn caps(table: &LossTable, args: &Fit) -> Result<Option<Vec<Option<f64>>>> {
-    let amounts = table.evidence.base.first().map(|run| run.amounts.clone()).unwrap_or_default();
-    let total: f64 = amounts.iter().sum();
-    let reference: Vec<f64> = amounts.iter().map(|amount| amount / total).collect();
-    let mut caps = vec![None; amounts.len()];
+    let (total, reference) = base_run(table);
+    let mut caps = vec![None; reference.len()];
     let mut lower = |bounds: Vec<Option<f64>>| {
         for (cap, bound) in caps.iter_mut().zip(bounds) {
             *cap = match (*cap, bound) {
