@@ -187,7 +187,7 @@ fn gs(state: &State, asked: &Asked) -> Answer {
 fn listing_or_object(state: &State, asked: &Asked) -> Answer {
     let query = |name: &str| asked.query.get(name).map_or("", String::as_str);
     let Some(key) = asked.path.strip_prefix("/bucket") else { return Answer::of(404, "") };
-    if asked.query.get("list-type").is_none() {
+    if !asked.query.contains_key("list-type") {
         return state.object(asked, key.trim_start_matches('/'));
     }
     let (page, next) = state.page(query("prefix"), query("continuation-token"));

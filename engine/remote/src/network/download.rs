@@ -198,6 +198,11 @@ impl Download<'_> {
 
 /// Whether the server sent all where a part was asked for.
 fn is_not_partial(error: &object_store::Error) -> bool {
-    let object_store::Error::Generic { source, .. } = error else { return false };
-    source.to_string().contains("non-partial response")
+    match error {
+        object_store::Error::NotSupported { .. } => true,
+        object_store::Error::Generic { source, .. } => {
+            source.to_string().contains("non-partial response")
+        }
+        _ => false,
+    }
 }

@@ -79,7 +79,6 @@ impl Stores {
         let (store, path) = self.open(location)?;
         match within(&self.patience, &wrong, store.head(&path)).await? {
             Ok(meta) => Ok(meta),
-            Err(object_store::Error::NotFound { .. }) => Err(wrong.not_found()),
             Err(_) => {
                 let asked = store.get_opts(&path, GetOptions::default());
                 let answer = within(&self.patience, &wrong, asked).await?;
