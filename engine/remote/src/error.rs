@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Location;
 use crate::location::{LocationError, Scheme};
-use crate::{Identity, Location};
 
 /// Why there is no listing or no file.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,14 @@ impl RemoteError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    pub(crate) fn changed(url: &str, was: (u64, &Identity), now: (u64, &Identity)) -> Self {
-        let words = |(bytes, identity): (u64, &Identity)| format!("{bytes} bytes, {identity}");
+    #[cfg(feature = "network")]
+    pub(crate) fn changed(
+        url: &str,
+        was: (u64, &crate::Identity),
+        now: (u64, &crate::Identity),
+    ) -> Self {
+        let words =
+            |(bytes, identity): (u64, &crate::Identity)| format!("{bytes} bytes, {identity}");
         Self::Changed { url: url.to_owned(), was: words(was), now: words(now) }
     }
 }
