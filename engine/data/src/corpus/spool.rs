@@ -2,7 +2,7 @@
 //! Knows byte ranges, not rules.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -128,17 +128,17 @@ impl SpoolReader {
     /// Puts the text of an entry into `text`, replacing what was there.
     pub fn read(&self, entry: &Entry, text: &mut Vec<u8>) -> Result<(), DataError> {
         text.clear();
+        let failed = DataError::io("read a scratch file in", &self.folder);
         let in_memory = self.memory.bytes;
         if entry.offset + entry.bytes <= in_memory {
             let found = self.memory.get(entry.offset, entry.bytes);
-            text.extend_from_slice(found.unwrap_or_default());
+            text.extend_from_slice(found.ok_or_else(|| failed(ErrorKind::UnexpectedEof.into()))?);
             return Ok(());
         }
         text.resize(entry.bytes as usize, 0);
-        let failed = DataError::io("read a scratch file in", &self.folder);
         match &self.file {
             Some(file) => file.read_exact_at(text, entry.offset - in_memory).map_err(failed),
-            None => Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
+            None => Err(failed(ErrorKind::UnexpectedEof.into())),
         }
     }
 }
