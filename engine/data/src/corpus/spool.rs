@@ -128,7 +128,7 @@ impl SpoolReader {
     /// Puts the text of an entry into `text`, replacing what was there.
     pub fn read(&self, entry: &Entry, text: &mut Vec<u8>) -> Result<(), DataError> {
         text.clear();
-        let failed = DataError::io("read a scratch file in", &self.folder);
+        let failed = |e: std::io::Error| DataError::io("read a scratch file in", &self.folder)(e);
         let in_memory = self.memory.bytes;
         if entry.offset + entry.bytes <= in_memory {
             let found = self.memory.get(entry.offset, entry.bytes);
