@@ -69,10 +69,10 @@ pub(crate) fn write(
         file.write_all(&record(entry, place)).map_err(failed())?;
         place += entry.bytes;
     }
-    let mut text = Vec::new();
+    let mut buffer = Vec::new();
     for entry in entries {
-        spools[entry.spool as usize].read(entry, &mut text)?;
-        file.write_all(&text).map_err(failed())?;
+        let text = spools[entry.spool as usize].read(entry, &mut buffer)?;
+        file.write_all(text).map_err(failed())?;
     }
     file.into_inner().map(drop).map_err(|e| failed()(e.into_error()))
 }

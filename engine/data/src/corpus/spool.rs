@@ -2,7 +2,7 @@
 //! Knows byte ranges, not rules.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -125,21 +125,22 @@ pub(crate) struct SpoolReader {
 }
 
 impl SpoolReader {
-    /// Puts the text of an entry into `text`, replacing what was there.
-    pub fn read(&self, entry: &Entry, text: &mut Vec<u8>) -> Result<(), DataError> {
-        text.clear();
+    /// The text of an entry: where it lies in memory, or read from the file into `buffer`.
+    pub fn read<'a>(
+        &'a self,
+        entry: &Entry,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], DataError> {
+        let failed = |e: std::io::Error| DataError::io("read a scratch file in", &self.folder)(e);
         let in_memory = self.memory.bytes;
         if entry.offset + entry.bytes <= in_memory {
             let found = self.memory.get(entry.offset, entry.bytes);
-            text.extend_from_slice(found.unwrap_or_default());
-            return Ok(());
+            return found.ok_or_else(|| failed(ErrorKind::UnexpectedEof.into()));
         }
-        text.resize(entry.bytes as usize, 0);
-        let failed = DataError::io("read a scratch file in", &self.folder);
-        match &self.file {
-            Some(file) => file.read_exact_at(text, entry.offset - in_memory).map_err(failed),
-            None => Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
-        }
+        buffer.resize(entry.bytes as usize, 0);
+        let Some(file) = &self.file else { return Err(failed(ErrorKind::UnexpectedEof.into())) };
+        file.read_exact_at(buffer, entry.offset - in_memory).map_err(failed)?;
+        Ok(buffer)
     }
 }
 
@@ -171,9 +172,9 @@ mod tests {
         }
         assert!(spool.file.is_some() && spool.memory.bytes > 0, "both are used");
         let spool = spool.finish().expect("finished");
-        let mut found = Vec::new();
+        let mut buffer = Vec::new();
         for (entry, text) in entries.iter().zip(&texts) {
-            spool.read(entry, &mut found).expect("read");
+            let found = spool.read(entry, &mut buffer).expect("read");
             assert!(found == text.as_bytes());
         }
     }
