@@ -90,7 +90,7 @@ fn ddo_worlds(worlds: u64) -> Result<(), mixmake_fit::FitError> {
         println!("{}: {}", world.name(), world.tally(worlds)?.line());
         Ok(())
     };
-    for domains in [3, 7, 20] {
+    for domains in [7, 3, 20] {
         for noise in [0.001, 0.005, 0.01, 0.02] {
             for kind in [Kind::Published, Kind::Drawn] {
                 print(World { kind, domains, noise, base: 3, runs: 3 })?;

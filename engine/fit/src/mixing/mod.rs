@@ -8,7 +8,7 @@
 //! | [`fit`] | a law per validation domain, or one over the goal; refuses what rows can't identify | `estimate`, `identify`, `law` |
 //! | [`cross_validate`], [`choose`] | errors on rows not fitted; the law of least error | `folds` |
 //! | [`optimise`] | the best mixture within bounds, exact where convex, else with its gap | `optimum` |
-//! | [`bootstrap`] | intervals of parameters, weights, gain and forecasts | `bootstrap` |
+//! | [`bootstrap`] | intervals of parameters, weights, gain and forecasts | `bootstrap`, `noise` |
 //! | [`suggest`] | the mixtures worth training next | `suggest` |
 //!
 //! Losses are mean token cross-entropies in nats. Every list over domains in a result is in the order of the sorted names.
@@ -21,6 +21,7 @@ mod estimate;
 mod folds;
 mod identify;
 mod law;
+mod noise;
 mod observations;
 mod optimum;
 mod options;

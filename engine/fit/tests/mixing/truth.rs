@@ -170,7 +170,7 @@ pub fn least(value: impl Fn(&[f64]) -> f64, floor: &[f64], cap: &[f64]) -> (f64,
 /// The best exchange between two domains, by golden section.
 fn exchange(
     value: impl Fn(&[f64]) -> f64,
-    h: &mut Vec<f64>,
+    h: &mut [f64],
     [i, j]: [usize; 2],
     floor: &[f64],
     cap: &[f64],

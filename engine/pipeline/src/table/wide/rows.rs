@@ -1,5 +1,7 @@
 //! Rows of a table of mixtures to runs, under the policies for blanks, sums and duplicates.
 
+use std::collections::{HashMap, HashSet};
+
 use mixmake_manifest::units;
 
 use super::super::error::list;
@@ -207,8 +209,10 @@ impl Reader<'_> {
         let value = |cell: &Cell| match (number(cell)?, target.is_perplexity) {
             (value, true) if value > 1.0 => Ok(value.ln()),
             (value, true) => Err(format!("{value} is no perplexity: it must be above 1")),
-            (value, false) if value > 0.0 => Ok(value),
-            (value, false) => Err(format!("{value} is no cross-entropy: it must be above 0")),
+            (value, false) if value > 0.0 && value.exp().is_finite() => Ok(value),
+            (value, false) => Err(format!(
+                "{value} is no cross-entropy in nats: it must be above 0 and below 709"
+            )),
         };
         self.take(target.column, row, value)
     }
@@ -315,14 +319,7 @@ fn duplicates(
     rows: Vec<(usize, Run)>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Run>, TableError> {
-    let mut groups: Vec<Vec<(usize, Run)>> = Vec::new();
-    for (row, run) in rows {
-        // A mixture occurs few times among few hundred rows: comparing is cheaper than a key of floats.
-        match groups.iter_mut().find(|group| same_run(&group[0].1, &run)) {
-            Some(group) => group.push((row, run)),
-            None => groups.push(vec![(row, run)]),
-        }
-    }
+    let groups = grouped(rows);
     let repeated: Vec<&Vec<(usize, Run)>> = groups.iter().filter(|group| group.len() > 1).collect();
     let places = |group: &[(usize, Run)]| {
         let places: Vec<String> = group.iter().map(|(row, _)| sources.place(*row)).collect();
@@ -337,9 +334,11 @@ fn duplicates(
         return Err(sources.problems(problems.collect(), hint));
     }
     for group in &repeated {
-        if group.iter().any(|(row, run)| {
-            group.iter().any(|(other, twin)| other < row && twin.losses == run.losses)
-        }) {
+        let mut seen = HashSet::new();
+        let bits = |run: &Run| -> Vec<Option<u64>> {
+            run.losses.iter().map(|loss| loss.map(f64::to_bits)).collect()
+        };
+        if group.iter().any(|(_, run)| !seen.insert(bits(run))) {
             notes.push(format!(
                 "{} hold the same run with the same losses; a run given twice makes the noise look smaller than it is (`--on-duplicate first` takes one)",
                 places(group)
@@ -358,6 +357,33 @@ fn duplicates(
         }
         OnDuplicate::Mean => groups.iter().map(|group| mean(group)).collect(),
     })
+}
+
+/// Rows of the same run together, in the order of the first of each.
+fn grouped(rows: Vec<(usize, Run)>) -> Vec<Vec<(usize, Run)>> {
+    let mut groups: Vec<Vec<(usize, Run)>> = Vec::new();
+    let mut drawers: HashMap<i64, Vec<usize>> = HashMap::new();
+    for (row, run) in rows {
+        let own = drawer(&run.weights);
+        // Weights that agree lie in the same drawer or in neighbours.
+        let near = (own - 1..=own + 1).filter_map(|key| drawers.get(&key)).flatten();
+        match near.copied().filter(|&group| same_run(&groups[group][0].1, &run)).min() {
+            Some(group) => groups[group].push((row, run)),
+            None => {
+                drawers.entry(own).or_default().push(groups.len());
+                groups.push(vec![(row, run)]);
+            }
+        }
+    }
+    groups
+}
+
+/// Different mixtures lie in different drawers but for chance: a sum with unlike factors below 1, in steps of the most by which it
+/// moves where every weight moves by [`SAME`].
+fn drawer(weights: &[f64]) -> i64 {
+    let factor = |place: usize| (0.618_034 * (place + 1) as f64).fract();
+    let sum: f64 = weights.iter().enumerate().map(|(place, weight)| factor(place) * weight).sum();
+    (sum / (SAME * weights.len().max(1) as f64)).floor() as i64
 }
 
 /// Back to the order of the table.
