@@ -89,7 +89,7 @@ tokens = "6k"
     assert_ne!(after["shards/beta/train.bin"], before["shards/beta/train.bin"]);
     assert_eq!(after["train/alone/losses.json"], before["train/alone/losses.json"]);
 
-    workspace.edit("{ alpha = 1, beta = 0 }", "{ alpha = 0.5, beta = 0.5 }");
+    workspace.edit("{ alpha = 1, beta = 0 }", "{ alpha = 0.9, beta = 0.1 }");
     workspace.run(&["train/alone"]).ran_exactly(&["mixture/train/alone", "train/alone"]);
 }
 
