@@ -51,7 +51,7 @@ fn plan(workspace: &Workspace, settings: &str) -> Planned {
 
 /// The table: settings, the families whose keys it changes, and those that wait for them.
 #[rustfmt::skip]
-const FIELDS: [(&str, &[&str], &[&str]); 47] = [
+const FIELDS: [(&str, &[&str], &[&str]); 49] = [
     ("corpus.min-chars=120 & domain.alpha.min-chars=120", &["documents"], BELOW_DOCUMENTS),
     ("corpus.max-chars=9k",              &["documents"], BELOW_DOCUMENTS),
     ("corpus.join=' '",                  &["documents"], BELOW_DOCUMENTS),
