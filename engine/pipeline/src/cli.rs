@@ -109,9 +109,9 @@ pub enum Verb {
     /// Run one action from its request; what `run` starts
     #[command(hide = true)]
     Exec(Exec),
-    /// Run a step's command, and end it with the run; what `run` starts
+    /// End the commands named on standard input when the run that names them is gone; what `run` starts
     #[command(hide = true)]
-    Keep(Keep),
+    Keep,
 }
 
 #[derive(Debug, Args)]
@@ -624,12 +624,4 @@ pub struct Exec {
     /// Run although a result is there
     #[arg(long)]
     pub force: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Keep {
-    /// The process of the run, without which the command is to end
-    pub run: i32,
-    /// For `/bin/sh -e -u -c`
-    pub command: String,
 }

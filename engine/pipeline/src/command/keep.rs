@@ -1,65 +1,28 @@
-//! `keep RUN COMMAND`: a step's command, below a process that ends it, with all that it started, when the run that
-//! wants it has ended: a killed run cannot do that itself.
+//! `keep`: the process beside a run that ends its commands, with all that they started, when the run is gone: a killed
+//! run cannot do that itself. See `stage/step/keeper.rs` for who starts it.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::io::BufRead;
 
-use rustix::process::{
-    Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
-};
+use rustix::process::Pid;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 
-use crate::cli::Keep;
 use crate::error::{Error, Exit, Result};
 use crate::processes::kill_tree;
 
-pub fn run(args: &Keep) -> Result<Exit> {
-    let cannot =
-        |error: std::io::Error| Error::internal(format!("cannot start `/bin/sh`: {error}"));
-    // Before there is anything to end. Of Ctrl-C, which the terminal sends to all, the run decides what follows.
-    let signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    if getppid().map(|parent| parent.as_raw_nonzero().get()) != Some(args.run) {
-        return Err(Error::internal("the run that wanted this command has ended"));
+/// Reads `+PID` and `-PID`, a line each, for as long as the run lives: its end of the pipe is closed however it dies.
+pub fn run() -> Result<Exit> {
+    let cannot = |error: std::io::Error| Error::internal(format!("cannot keep commands: {error}"));
+    // What a terminal or a shell sends to all is for the run to decide about.
+    let _ignored = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
+    let mut running = BTreeSet::new();
+    for line in std::io::stdin().lock().lines().map_while(std::result::Result::ok) {
+        match line.split_at_checked(1) {
+            Some(("+", pid)) => running.extend(pid.parse::<i32>()),
+            Some((_, pid)) => running.retain(|known| pid.parse() != Ok(*known)),
+            None => {}
+        }
     }
-    let mut child = start(&args.command).map_err(cannot)?;
-    let ending = Arc::new(Mutex::new(()));
-    end_with_the_run(signals, &child, Arc::clone(&ending));
-    let status = child.wait().map_err(cannot)?;
-    // The command is the first to be killed, and this process must not go before the last is.
-    let _until_all_are = ending.lock().unwrap_or_else(PoisonError::into_inner);
-    end_as(status)
-}
-
-/// The last word is what the shell calls itself in messages.
-fn start(command: &str) -> std::io::Result<Child> {
-    Command::new("/bin/sh").args(["-e", "-u", "-c", command, "step"]).spawn()
-}
-
-fn end_with_the_run(mut signals: Signals, child: &Child, ending: Arc<Mutex<()>>) {
-    let Some(child) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    std::thread::spawn(move || {
-        if signals.forever().any(|signal| signal == SIGTERM) {
-            let _ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
-            kill_tree(child);
-        }
-    });
-}
-
-/// Ends this process as the command ended, so that whoever waits for it sees no difference.
-fn end_as(status: ExitStatus) -> Result<Exit> {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => std::process::exit(code),
-        (None, Some(signal)) if signal == Signal::KILL.as_raw() => {
-            let _ = kill_process(getpid(), Signal::KILL);
-        }
-        (None, Some(signal)) => {
-            let _ = emulate_default_handler(signal);
-        }
-        (None, None) => {}
-    }
-    Err(Error::internal(format!("the command ended with {status}")))
+    running.into_iter().filter_map(Pid::from_raw).for_each(kill_tree);
+    Ok(Exit::Success)
 }

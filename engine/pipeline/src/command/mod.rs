@@ -69,6 +69,6 @@ pub fn run(cli: &Cli, stages: &Stages) -> Result<Exit> {
         }
         Verb::Man(args) => man::run(global, args),
         Verb::Exec(args) => exec::run(global, args, stages),
-        Verb::Keep(args) => keep::run(args),
+        Verb::Keep => keep::run(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod folder;
+mod keeper;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};

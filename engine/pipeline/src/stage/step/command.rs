@@ -1,5 +1,4 @@
-//! The process of a step: its environment, its log, and its end, asked for or not. The command itself runs below
-//! `mixmake keep`, which ends it where this program is killed.
+//! The process of a step: its environment, its log, and its end, asked for or not.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -13,7 +12,7 @@ use mixmake_core::exec::{Failure, Job};
 use mixmake_core::executor::Cancel;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use super::Spec;
+use super::{Spec, keeper};
 use crate::processes::kill_tree;
 
 /// What every command sees of the environment, besides what the manifest sets and passes. Their
@@ -30,6 +29,7 @@ const CANCEL_POLL: Duration = Duration::from_millis(50);
 /// Runs the command in `folder` until it ends or the run is cancelled.
 pub fn run(job: &Job<'_>, spec: &Spec, folder: &Path) -> Result<(), Failure> {
     let mut child = spawn(job, spec, folder)?;
+    let _kept = keeper::keep(child.id());
     let status = wait(&mut child, job.cancel);
     let status = status.map_err(|error| Failure::new(format!("cannot wait for it: {error}")))?;
     if status.success() { Ok(()) } else { Err(failed(status, &job.log)) }
@@ -41,17 +41,17 @@ fn spawn(job: &Job<'_>, spec: &Spec, folder: &Path) -> Result<Child, Failure> {
         fs::create_dir_all(parent).map_err(cannot)?;
     }
     let log = File::create(&job.log).map_err(cannot)?;
-    let cannot_start = |error| Failure::new(format!("cannot start the command: {error}"));
-    let mut command = Command::new(std::env::current_exe().map_err(cannot_start)?);
-    let run = std::process::id().to_string();
-    command.args(["keep", &run, "--", &spec.run]).current_dir(folder);
+    keeper::prepare();
+    let mut command = Command::new("/bin/sh");
+    // The last word is what the shell calls itself in messages.
+    command.args(["-e", "-u", "-c", &spec.run, "step"]).current_dir(folder);
     command.env_clear().envs(FIXED);
     let passed = spec.pass_environment.iter().map(String::as_str).chain(INHERITED);
     command.envs(passed.filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(&spec.environment);
     command.stdin(Stdio::null());
     command.stdout(log.try_clone().map_err(cannot)?).stderr(log);
-    command.spawn().map_err(cannot_start)
+    command.spawn().map_err(|error| Failure::new(format!("cannot start `/bin/sh`: {error}")))
 }
 
 /// Waits without reaping first, so that whoever cancels can only meet this very process.
