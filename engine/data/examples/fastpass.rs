@@ -11,10 +11,6 @@ use mixmake_data::corpus::{
 };
 use mixmake_data::tokenizer::{Builtin, Encoder, ShardFiles, ShardSpec, builtin, tokenize_with};
 
-/// As in the `mixmake` binary.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {

@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-/// Reading corpora takes and gives back buffers of megabytes, which the system's allocator has cleared anew each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     mixmake::main(&mixmake::runner::Stages { train: None })
 }

@@ -108,14 +108,10 @@ impl World {
         };
         let holds =
             |i: &ddo::Interval, value: f64| i.low - 1e-12 <= value && value <= i.high + 1e-12;
-        for j in 0..self.domains {
+        for (j, interval) in weights.iter().enumerate() {
             let bounded = truth.optimum.at_floor[j] || truth.optimum.at_cap[j];
-            tally.weight(
-                j,
-                bounded,
-                holds(&weights[j], truth.optimum.weights[j]),
-                weights[j].high - weights[j].low,
-            );
+            let held = holds(interval, truth.optimum.weights[j]);
+            tally.weight(j, bounded, held, interval.high - interval.low);
         }
         let really: f64 =
             (0..self.domains).map(|j| -28.0 * change(laws[j], fit.optimum.multiples[j])).sum();
