@@ -20,7 +20,7 @@ import graphs  # noqa: E402
 
 ENVIRONMENT = {**os.environ, "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 # The largest graph on which a tool's first run, and its run with nothing to do, take seconds.
-LARGEST_COLD = {"mixmake": 1000, "make": 10_000, "ninja": 10_000, "dvc": 50, "snakemake": 200}
+LARGEST_COLD = {"mixmake": 1000, "make": 10_000, "ninja": 10_000, "dvc": 200, "snakemake": 200}
 LARGEST_NO_OP = {"mixmake": 10_000, "make": 10_000, "ninja": 10_000, "dvc": 1000, "snakemake": 1000}
 MANY_FILES = 100_000
 
@@ -126,7 +126,7 @@ def cold(tools, table, root, jobs, largest):
     for actions in (size for size in (50, 200, 1000, 10_000) if size <= largest):
         figures = {}
         for tool in tools:
-            if actions > LARGEST_COLD[tool.name] or (tool.name == "dvc" and actions != 50):
+            if actions > LARGEST_COLD[tool.name]:
                 continue
             taken = []
             for attempt in range(1 if tool.name in ("dvc", "snakemake") or actions >= 1000 else 3):
