@@ -14,8 +14,8 @@ fn main() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    // Half of the time of a verb that has nothing to do went into moving the program's tables of pointers to a random
-    // address. What it parses, it parses in safe code.
+    // Half of the time of a start, and a tenth of that of a run with nothing to do, went into moving the program's tables
+    // of pointers to a random address. What it parses, it parses in safe code.
     println!("cargo:rustc-link-arg-bin=mixmake=-no-pie");
     if env::var_os("CARGO_FEATURE_TRAIN").is_none() {
         return;
