@@ -20,6 +20,7 @@ use crate::key::{Preimage, ResolvedInput};
 use crate::lease::{Holder, Lease};
 use crate::record::{self, ActionResult, OutputRecord, Receipt, Request, RequestInput};
 use crate::store::{Store, StoreError, entries};
+use crate::sys;
 
 /// What does the work of every kind of action.
 pub trait Runner: Sync {
@@ -109,14 +110,13 @@ pub struct Job<'a> {
     pub advice: Map<String, Value>,
     /// In canonical order: by role, digest, attributes.
     pub inputs: Vec<JobInput>,
-    /// A folder that survives a crash, so that long work can resume.
-    pub scratch: PathBuf,
     /// Names of the outputs, in the order of the action.
     pub output_names: Vec<String>,
     /// Where a command that the runner starts should write what it says.
     pub log: PathBuf,
     /// Set when the run is to stop.
     pub cancel: &'a Cancel,
+    scratch: PathBuf,
     outputs: PathBuf,
 }
 
@@ -136,6 +136,14 @@ impl Job<'_> {
     #[must_use]
     pub fn output_folder(&self) -> &Path {
         &self.outputs
+    }
+
+    /// A folder that survives a crash, so that long work can resume; made here.
+    pub fn scratch(&self) -> Result<&Path, Failure> {
+        files::ensure_folder(&self.scratch, false)
+            .at("create the folder", &self.scratch)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        Ok(&self.scratch)
     }
 
     /// Where to write the output of that name.
@@ -174,7 +182,8 @@ pub fn execute(
 ) -> Result<Executed, ExecError> {
     let request = read_request(store, key)?;
     let holder = Holder::this_process(&request.target);
-    let lease = Lease::acquire(&store.lease_path(key), &holder)?.map_err(ExecError::Held)?;
+    let (path, spares) = (store.lease_path(key), &store.spare_leases);
+    let lease = Lease::acquire_with(&path, &holder, spares)?.map_err(ExecError::Held)?;
     if let Some(result) = finished(store, key, force)? {
         return Ok(Executed { result, ran: false });
     }
@@ -185,7 +194,7 @@ pub fn execute(
     match made {
         Ok(result) => {
             // The result stands: what cannot be tidied now is `gc`'s.
-            let _ = files::remove_all(&store.work_path(key));
+            let _ = tidy(store, &job);
             Ok(Executed { result, ran: true })
         }
         Err(error) => {
@@ -321,15 +330,20 @@ fn prepare<'a>(
     let work = store.work_path(request.key);
     let own = format!("out-{}-{}-{}", holder.host, holder.pid, holder.process_start);
     let (outputs, scratch) = (work.join(own), work.join("scratch"));
-    for left in entries(&work)? {
+    let left = entries(&work)?;
+    if left.is_empty()
+        && let Some(spare) = store.spare_work.take()
+    {
+        // Where `gc` was quicker, it is made like any other.
+        let _ = sys::rename(&spare, &work);
+    }
+    for left in left {
         // Whoever wrote there has died or lost the lease, and its bytes take room.
         if left != scratch {
             files::remove_all(&left)?;
         }
     }
-    for folder in [&outputs, &scratch] {
-        files::ensure_folder(folder, false).at("create the folder", folder)?;
-    }
+    files::ensure_folder(&outputs, false).at("create the folder", &outputs)?;
     let inputs = request.inputs.iter().map(|input| JobInput {
         role: input.role.clone(),
         digest: input.digest,
@@ -354,6 +368,15 @@ fn prepare<'a>(
         cancel,
         outputs,
     })
+}
+
+/// Empties the working folder of an action that is done; the next one of this process takes it. The folder of its
+/// outputs is not used again: what a command left running may still write there.
+fn tidy(store: &Store, job: &Job<'_>) -> Result<(), FileError> {
+    files::remove_all(&job.outputs)?;
+    files::remove_all(&job.scratch)?;
+    store.spare_work.keep(&store.work_path(job.key));
+    Ok(())
 }
 
 /// A file edited while it was read would put its new content's result under its old digest. One so young that an

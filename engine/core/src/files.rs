@@ -61,7 +61,7 @@ pub fn write_undurably(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 fn replace(path: &Path, bytes: &[u8], durably: bool) -> Result<(), FileError> {
     let temporary = temporary_beside(path);
-    ensure_parent(path)?;
+    make_parent(path, durably)?;
     let written = write_new(&temporary, bytes, durably).and_then(|()| {
         sys::rename(&temporary, path).at("rename to", path)?;
         if durably { sync_folder_of(path) } else { Ok(()) }
@@ -102,9 +102,13 @@ pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
 
 /// Creates the folders above `path`, durably.
 pub fn ensure_parent(path: &Path) -> Result<(), FileError> {
+    make_parent(path, true)
+}
+
+pub(crate) fn make_parent(path: &Path, durably: bool) -> Result<(), FileError> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Ok(()),
-        Some(parent) => ensure_folder(parent, true).at("create the folder", parent),
+        Some(parent) => ensure_folder(parent, durably).at("create the folder", parent),
         None => Ok(()),
     }
 }

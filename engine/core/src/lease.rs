@@ -22,6 +22,7 @@ use crate::clock;
 use crate::files::{self, At, FileError};
 pub use crate::holder::Holder;
 use crate::record;
+use crate::spare::Pool;
 use crate::sys;
 
 /// How often a holder touches its lease.
@@ -38,16 +39,27 @@ pub struct Lease {
     holder: Holder,
     released: Arc<AtomicBool>,
     heart: Option<JoinHandle<()>>,
+    /// Where its file goes afterwards.
+    spares: Arc<Pool>,
 }
 
 impl Lease {
     /// Takes the lease at `path`, or says who has it.
     pub fn acquire(path: &Path, holder: &Holder) -> Result<Result<Self, Holder>, FileError> {
+        Self::acquire_with(path, holder, &Arc::default())
+    }
+
+    /// As [`Lease::acquire`], for one of many: a file of `spares` is used, and goes back to them.
+    pub(crate) fn acquire_with(
+        path: &Path,
+        holder: &Holder,
+        spares: &Arc<Pool>,
+    ) -> Result<Result<Self, Holder>, FileError> {
         files::ensure_parent(path)?;
         for _ in 0..3 {
-            let Made { taken, now } = create(path, holder)?;
+            let Made { taken, now } = create(path, holder, spares)?;
             if !taken {
-                return Ok(Ok(Self::keep_alive(path, holder)));
+                return Ok(Ok(Self::keep_alive(path, holder, spares)));
             }
             match read(path)? {
                 Some(lease) if !lease.is_free(now) => return Ok(Err(lease.holder)),
@@ -70,13 +82,14 @@ impl Lease {
         Ok(None)
     }
 
-    fn keep_alive(path: &Path, holder: &Holder) -> Self {
+    fn keep_alive(path: &Path, holder: &Holder, spares: &Arc<Pool>) -> Self {
         let released = Arc::new(AtomicBool::new(false));
         let heart = std::thread::spawn({
             let (path, holder, released) = (path.to_owned(), holder.clone(), Arc::clone(&released));
             move || beat(&path, &holder, &released)
         });
-        Self { path: path.to_owned(), holder: holder.clone(), released, heart: Some(heart) }
+        let (path, holder, spares) = (path.to_owned(), holder.clone(), Arc::clone(spares));
+        Self { path, holder, released, heart: Some(heart), spares }
     }
 
     /// Who has the lease now, if it is no longer this holder.
@@ -98,7 +111,7 @@ impl Drop for Lease {
             let _ = heart.join();
         }
         if is_own(&self.path, &self.holder) {
-            let _ = sys::remove_file(&self.path);
+            self.spares.keep(&self.path);
         }
     }
 }
@@ -126,16 +139,15 @@ struct Made {
 
 /// Makes the lease, whole from its first instant: a hard link to a finished file, which fails if
 /// the name is taken (on NFS too).
-fn create(path: &Path, holder: &Holder) -> Result<Made, FileError> {
+fn create(path: &Path, holder: &Holder, spares: &Pool) -> Result<Made, FileError> {
     let text = record::encode(holder).map_err(io::Error::from).at("encode", path)?;
-    let whole = files::temporary_beside(path);
-    let made = link(path, &whole, &text);
+    let (whole, now) = write_whole(path, &text, spares)?;
+    let made = link(path, &whole, &text, now);
     files::remove_all(&whole)?;
     made
 }
 
-fn link(path: &Path, whole: &Path, text: &[u8]) -> Result<Made, FileError> {
-    let now = write_new(whole, text).at("write", whole)?;
+fn link(path: &Path, whole: &Path, text: &[u8], now: SystemTime) -> Result<Made, FileError> {
     let taken = match sys::hard_link(whole, path) {
         Ok(()) => false,
         // NFS repeats a call whose answer was lost; the second finds the name that the first one made.
@@ -145,6 +157,30 @@ fn link(path: &Path, whole: &Path, text: &[u8]) -> Result<Made, FileError> {
         Err(_) => !create_without_links(path, text)?,
     };
     Ok(Made { taken, now })
+}
+
+/// A file of another name with the text of the lease, and the server's time of writing it.
+fn write_whole(
+    path: &Path,
+    text: &[u8],
+    spares: &Pool,
+) -> Result<(PathBuf, SystemTime), FileError> {
+    if let Some(spare) = spares.take() {
+        // Gone where a folder was cleaned by hand.
+        let written = sys::overwrite(&spare, text).and_then(|file| file.metadata()?.modified());
+        match written {
+            Ok(now) => return Ok((spare, now)),
+            Err(_) => files::remove_all(&spare)?,
+        }
+    }
+    let whole = files::temporary_beside(path);
+    match write_new(&whole, text) {
+        Ok(now) => Ok((whole, now)),
+        Err(error) => {
+            let _ = files::remove_all(&whole);
+            Err(error).at("write", &whole)
+        }
+    }
 }
 
 /// Writes a new file; gives the server's time of that.
@@ -212,7 +248,7 @@ pub fn sweep(path: &Path) -> Result<(), FileError> {
 /// lease is taken for the dead one.
 fn take_away(path: &Path, dead: &Holder, me: &Holder) -> Result<(), FileError> {
     let turn = path.with_extension("turn");
-    let Made { taken, now } = create(&turn, me)?;
+    let Made { taken, now } = create(&turn, me, &Pool::default())?;
     if taken {
         // Only a second crash, within the few instants of a turn, leaves one behind.
         if read(&turn)?.is_some_and(|other| other.is_free(now)) {
@@ -245,7 +281,7 @@ mod tests {
     }
 
     fn made_by(path: &Path, holder: &Holder) {
-        assert!(!create(path, holder).expect("created").taken);
+        assert!(!create(path, holder, &Pool::default()).expect("created").taken);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod plan;
 pub mod record;
 pub mod resolve;
 pub mod scheduler;
+mod spare;
 pub mod store;
 mod sys;
 pub mod verify;

@@ -94,6 +94,7 @@ pub fn run(
         }
         scheduler.finish(cancel)
     });
+    build.store.remove_spares();
     let outcome = outcome?;
     memory.save()?;
     Ok(outcome)

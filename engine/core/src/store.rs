@@ -11,7 +11,7 @@
 //! kept/ab/<digest>      that an object is a measurement, which is never collected, whatever becomes of its result
 //! leases/<key>          who is running it now
 //! runs/<process>        which runs are under way
-//! work/<key>/           its scratch folder; survives a crash so that it can resume
+//! work/<key>/           its outputs and its scratch folder, which survives a crash so that it can resume
 //! logs/<key>.log        what it wrote to standard error
 //! damaged/              what was found broken, moved aside
 //! state/                what each workspace remembers, see crate::memory
@@ -26,6 +26,7 @@ use crate::digest::{Digest, Key};
 use crate::files::{self, At, FileError};
 use crate::holder::Holder;
 use crate::record::{self, ActionResult, Damaged, Kept, Request};
+use crate::spare::Pool;
 use crate::sys;
 
 /// Layout version, in the store's `format` file.
@@ -48,6 +49,10 @@ pub struct Store {
     root: PathBuf,
     /// Folders whose names this process has made durable, or found so.
     settled: Arc<Mutex<HashSet<PathBuf>>>,
+    /// Working folders that are done with.
+    pub(crate) spare_work: Arc<Pool>,
+    /// Lease files that are done with.
+    pub(crate) spare_leases: Arc<Pool>,
 }
 
 impl Store {
@@ -62,8 +67,7 @@ impl Store {
             }
             None => files::write(&format, FORMAT.as_bytes())?,
         }
-        let root = fs::canonicalize(root).at("open", root)?;
-        Ok(Self { root, settled: Arc::default() })
+        Ok(Self::new(fs::canonicalize(root).at("open", root)?))
     }
 
     /// The store at `root`, which need not exist: for questions, which must not make one. One
@@ -72,8 +76,12 @@ impl Store {
         if let Some(there) = Self::open_existing(root)? {
             return Ok(there);
         }
-        let root = std::path::absolute(root).at("find", root)?;
-        Ok(Self { root, settled: Arc::default() })
+        Ok(Self::new(std::path::absolute(root).at("find", root)?))
+    }
+
+    fn new(root: PathBuf) -> Self {
+        let (spare_work, spare_leases) = Default::default();
+        Self { root, settled: Arc::default(), spare_work, spare_leases }
     }
 
     /// Whether there is a store on disk.
@@ -198,14 +206,19 @@ impl Store {
         sys::make_read_only(file).at("make read-only", file)?;
         // However old the action made it look: `gc` goes by this.
         sys::touch(file).at("touch", file)?;
-        files::move_into(file, &object)?;
-        self.settle(&object)?;
+        self.place(&object, || files::move_into(file, &object))?;
         Ok((digest, bytes))
     }
 
-    /// Makes the folders of a file of the store durable, once a process: whoever made them may have died
-    /// before that.
-    fn settle(&self, path: &Path) -> Result<(), FileError> {
+    /// Lets `make` put a file at `path`, and makes the folders above it durable, once a process: whoever made
+    /// them may have died before that.
+    fn place(
+        &self,
+        path: &Path,
+        make: impl FnOnce() -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        files::make_parent(path, false)?;
+        make()?;
         for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
             let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
             if settled().contains(folder) {
@@ -264,18 +277,24 @@ impl Store {
             let (key, name) = (result.key, output.name.clone());
             let kept = Kept { digest: output.digest, bytes: output.bytes, key, output: name };
             let path = self.kept_path(output.digest);
-            files::write(&path, &record::encode(&kept)?)?;
-            self.settle(&path)?;
+            let bytes = record::encode(&kept)?;
+            self.place(&path, || files::write(&path, &bytes))?;
         }
         let path = self.result_path(result.key);
-        files::write(&path, &record::encode(result)?)?;
-        Ok(self.settle(&path)?)
+        let bytes = record::encode(result)?;
+        Ok(self.place(&path, || files::write(&path, &bytes))?)
     }
 
     /// Writes a request, which whoever needs it after a power cut writes again.
     pub fn put_request(&self, request: &Request) -> Result<(), StoreError> {
         let bytes = record::encode(request)?;
         Ok(files::write_undurably(&self.request_path(request.key), &bytes)?)
+    }
+
+    /// Removes the names that waited for another action.
+    pub(crate) fn remove_spares(&self) {
+        self.spare_work.clear();
+        self.spare_leases.clear();
     }
 
     /// Says that a result and what is there of its objects are in use, so that a `gc` beside leaves them; false if

@@ -85,6 +85,15 @@ pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()
     call(Call::Write(path, bytes), || file.write_all(bytes))
 }
 
+/// Replaces the bytes of a file that is there.
+pub(crate) fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    call(Call::Write(path, bytes), || {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+        file.write_all(bytes)?;
+        Ok(file)
+    })
+}
+
 /// Makes a file's bytes durable.
 pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
     call(Call::Sync(path), || file.sync_all())

@@ -153,7 +153,7 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         dropped: job.output(DROPPED),
     };
     let mut observe = |step| progress(data_progress(step));
-    let account = corpus::read_documents(&sources, &spec, &out, &job.scratch, &mut observe)
+    let account = corpus::read_documents(&sources, &spec, &out, job.scratch()?, &mut observe)
         .map_err(|error| download::named(job, data_failure(error)))?;
     let mut facts = Facts::from([
         ("files".into(), account.sources.to_string()),

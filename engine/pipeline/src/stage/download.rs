@@ -115,7 +115,7 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
             progress(Progress { done, total: spec.bytes, unit: "bytes".into(), note });
         }
     };
-    let path = remote::fetch(&file, &advice, &job.scratch, &mut tell)?;
+    let path = remote::fetch(&file, &advice, job.scratch()?, &mut tell)?;
     let output = job.output(CONTENT);
     fs::rename(&path, &output)
         .map_err(|error| Failure::new(format!("cannot move `{}`: {error}", path.display())))?;

@@ -52,7 +52,7 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
     let files = TrainFiles {
         model: job.output(MODEL),
         model_config: job.output(MODEL_CONFIG),
-        checkpoints: Some(job.scratch.clone()),
+        checkpoints: Some(job.scratch()?.to_owned()),
         checkpoint_every: CHECKPOINT_EVERY,
     };
     let runtime = Runtime::of_this_process();
