@@ -18,7 +18,7 @@ fn main() {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=shim/shim.cpp");
+    println!("cargo:rerun-if-changed=shim");
     let root = libtorch();
     shim(root.as_ref());
     if let (Ok("linux"), Some(root)) = (env::var("CARGO_CFG_TARGET_OS").as_deref(), &root) {
@@ -30,7 +30,11 @@ fn main() {
 
 fn shim(root: Option<&Libtorch>) {
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++17").pic(true).warnings(false).file("shim/shim.cpp");
+    build.cpp(true).std("c++17").pic(true).warnings(false);
+    build.file("shim/shim.cpp").file("shim/cpu.cpp");
+    // For loops that are to become vector code; OpenMP's runtime is not linked.
+    build.opt_level(3).flag_if_supported("-fopenmp-simd").flag_if_supported("-fno-math-errno");
+    build.flag_if_supported("-fno-trapping-math");
     if let Some(root) = root {
         build.include(&root.headers).include(root.headers.join("torch/csrc/api/include"));
     }

@@ -16,6 +16,7 @@ mod incremental;
 mod interruption;
 mod key_fields;
 mod key_strangers;
+mod killed_trainings;
 mod kills;
 mod leaks;
 mod locked;

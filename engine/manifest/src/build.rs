@@ -109,6 +109,7 @@ fn runtime(section: &Section) -> Built<Runtime> {
             "never" => Some(Deterministic::Never),
             _ => None,
         })?,
+        checkpoint_every: narrow(section, "checkpoint-every")?,
         tensorboard: section.text("tensorboard").map(PathBuf::from),
     })
 }

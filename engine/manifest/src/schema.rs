@@ -154,6 +154,8 @@ pub struct Runtime {
     pub recompute: Recompute,
     /// `deterministic`: a GPU adds up in a fixed order.
     pub deterministic: Deterministic,
+    /// `checkpoint-every`: seconds between checkpoints of a training; 0 for as often as they can be written.
+    pub checkpoint_every: u32,
     /// `tensorboard`: folder for event files, a folder a training.
     pub tensorboard: Option<PathBuf>,
 }
@@ -165,6 +167,7 @@ impl Default for Runtime {
             micro_batch: None,
             recompute: Recompute::Auto,
             deterministic: Deterministic::Auto,
+            checkpoint_every: 300,
             tensorboard: None,
         }
     }

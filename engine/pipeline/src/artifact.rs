@@ -95,9 +95,59 @@ pub struct LossRow {
     pub loss: f64,
     /// Tokens the mean is over.
     pub held_out_tokens: u64,
+    /// Of the schedule `wsd`: measured on a branch that decayed, as of a training of so many tokens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decayed: bool,
+}
+
+/// Where a training ended, or where it would have ended had it been shorter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct End<'a> {
+    losses: &'a Losses,
+    pub step: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    pub decayed: bool,
+}
+
+impl<'a> End<'a> {
+    pub fn rows(self) -> impl Iterator<Item = &'a LossRow> {
+        let Self { losses, step, decayed, .. } = self;
+        losses.rows.iter().filter(move |row| row.step == step && row.decayed == decayed)
+    }
+
+    #[must_use]
+    pub fn loss(self, held_out: &str) -> Option<f64> {
+        self.rows().find(|row| row.held_out == held_out).map(|row| row.loss)
+    }
+
+    /// Tokens of a part that it had seen, each counted once however many epochs there were.
+    #[must_use]
+    pub fn tokens_of(self, part: &TrainedPart) -> u64 {
+        let share = self.tokens as f64 / self.losses.mixture_tokens.max(1) as f64;
+        if self.decayed {
+            (part.tokens as f64 * share.min(1.0)).round() as u64
+        } else {
+            part.tokens
+        }
+    }
 }
 
 impl Losses {
+    /// The ends of the branches of a `wsd` run, the shortest first, and that of the run.
+    pub fn ends(&self) -> impl Iterator<Item = End<'_>> {
+        let end = |row: &LossRow| End {
+            losses: self,
+            step: row.step,
+            tokens: row.tokens,
+            decayed: row.decayed,
+        };
+        let mut ends: Vec<_> = self.rows.iter().filter(|row| row.decayed).map(end).collect();
+        ends.sort_by_key(|end| end.step);
+        ends.dedup_by_key(|end| end.step);
+        ends.into_iter().chain(self.last().next().map(end))
+    }
+
     /// The rows of the last evaluation.
     pub fn last(&self) -> impl Iterator<Item = &LossRow> {
         let step = self.rows.iter().map(|row| row.step).max();

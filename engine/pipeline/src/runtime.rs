@@ -17,6 +17,8 @@ pub struct Runtime {
     pub micro_batch: Option<u64>,
     pub recompute: String,
     pub deterministic: String,
+    /// In seconds.
+    pub checkpoint_every: u32,
     /// Absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensorboard: Option<PathBuf>,
@@ -25,7 +27,13 @@ pub struct Runtime {
 impl Default for Runtime {
     fn default() -> Self {
         let auto = || "auto".to_owned();
-        Self { micro_batch: None, recompute: auto(), deterministic: auto(), tensorboard: None }
+        Self {
+            micro_batch: None,
+            recompute: auto(),
+            deterministic: auto(),
+            checkpoint_every: 300,
+            tensorboard: None,
+        }
     }
 }
 
@@ -49,6 +57,7 @@ impl Runtime {
                 Deterministic::Never => "never",
             }
             .into(),
+            checkpoint_every: runtime.checkpoint_every,
             tensorboard: runtime
                 .tensorboard
                 .as_ref()

@@ -10,28 +10,9 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cstring>
-#include <exception>
 #include <vector>
 
-namespace {
-
-// Runs `body`; the message of what it throws, to be given to mixmake_free, or null.
-template <typename Body>
-char *guarded(Body body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const std::exception &error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("an exception of unknown type");
-  }
-}
-
-at::Tensor *tensor(void *pointer) { return static_cast<at::Tensor *>(pointer); }
-
-}  // namespace
+#include "guarded.h"
 
 extern "C" {
 

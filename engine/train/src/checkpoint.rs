@@ -86,10 +86,11 @@ fn domains(history: &History) -> Vec<String> {
 }
 
 /// Counts are exact in an f64 up to 2^53.
-fn rows_table(history: &History, domains: &[String]) -> Vec<[f64; 5]> {
+fn rows_table(history: &History, domains: &[String]) -> Vec<[f64; 6]> {
     let number = |domain: &String| domains.binary_search(domain).unwrap_or_default() as f64;
     let row = |r: &EvalRow| {
-        [r.step as f64, r.tokens as f64, number(&r.domain), r.loss, r.tokens_evaluated as f64]
+        let (domain, decayed) = (number(&r.domain), f64::from(u8::from(r.decayed)));
+        [r.step as f64, r.tokens as f64, domain, r.loss, r.tokens_evaluated as f64, decayed]
     };
     history.rows.iter().map(row).collect()
 }
@@ -125,7 +126,7 @@ pub(crate) fn read(folder: &Path, digest: &str) -> Option<(State, History)> {
 
 fn history(file: &SafeTensors, domains: &[String]) -> Option<History> {
     let [step, tokens, micro_batch] = table::<3>(file, "position")?.first().copied()?;
-    let row = |[step, tokens, domain, loss, evaluated]: [f64; 5]| {
+    let row = |[step, tokens, domain, loss, evaluated, decayed]: [f64; 6]| {
         let domain = domains.get(domain as usize)?.clone();
         Some(EvalRow {
             step: step as u64,
@@ -133,6 +134,7 @@ fn history(file: &SafeTensors, domains: &[String]) -> Option<History> {
             domain,
             loss,
             tokens_evaluated: evaluated as u64,
+            decayed: decayed != 0.0,
         })
     };
     let point = |[step, tokens, loss, learning_rate, gradient_norm]: [f64; 5]| CurvePoint {

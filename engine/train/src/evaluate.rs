@@ -20,6 +20,9 @@ pub struct EvalRow {
     pub loss: f64,
     /// Tokens predicted.
     pub tokens_evaluated: u64,
+    /// Of a `wsd` run: whether it was measured at the end of a decay of its own, as of a run of so many tokens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decayed: bool,
 }
 
 /// Sequences that are read, and sorted by length, at a time.

@@ -10,8 +10,10 @@
 //! else may change bits (device, library).
 
 mod batch;
+mod branch;
 mod checkpoint;
 mod config;
+mod cpu;
 mod device;
 mod dropout;
 mod error;

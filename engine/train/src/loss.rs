@@ -4,10 +4,20 @@
 //!
 //! The gradients are written out: with p = softmax(logits), d loss / d logits = p - onehot(target).
 
+use crate::cpu;
 use crate::error::TrainError;
 use crate::model::Output;
 use crate::parameters::{Layout, Views};
 use tch::{Device, Kind, Tensor, no_grad_guard};
+
+/// Rows of a chunk of logits: on a CPU as few as its products are quick at (with less than 256 they are bound by
+/// reading the weights), more on a GPU, where a kernel launch is what must be made worth it.
+pub(crate) fn chunk_rows(device: Device, vocabulary: i64) -> i64 {
+    match device {
+        Device::Cpu => ((1 << 20) / vocabulary).max(256),
+        _ => ((1 << 27) / vocabulary).max(32),
+    }
+}
 
 /// The output layer of a model: weight [padded vocabulary, hidden] and, for some, bias [padded
 /// vocabulary].
@@ -38,11 +48,7 @@ impl Head {
 
     /// Logits [n, padded vocabulary]; those that are no token's are -inf, so their probability is 0.
     fn padded_logits(&self, features: &Tensor) -> Result<Tensor, TrainError> {
-        let weight = self.weight.f_transpose(0, 1)?;
-        let product = match &self.bias {
-            Some(bias) => bias.f_addmm(features, &weight)?,
-            None => features.f_mm(&weight)?,
-        };
+        let product = cpu::product(features, &self.weight, self.bias.as_ref())?;
         let padding = product.size()[1] - self.vocabulary;
         if padding > 0 {
             let _ = product.f_narrow(1, self.vocabulary, padding)?.f_fill_(f64::NEG_INFINITY)?;
@@ -56,10 +62,26 @@ impl Head {
         let mut sum = Tensor::f_zeros([], (Kind::Double, features.device()))?;
         for (start, count) in self.chunks(features) {
             let logits = self.padded_logits(&features.f_narrow(0, start, count)?)?;
-            let targets = targets.f_narrow(0, start, count)?.f_unsqueeze(1)?;
-            sum = sum.f_sub(&log_likelihood(&log_softmax(&logits)?, &targets)?)?;
+            let targets = targets.f_narrow(0, start, count)?;
+            sum = match cpu::cross_entropy(&logits, &targets, self.vocabulary)? {
+                Some(chunk) => sum.f_add_scalar(chunk)?,
+                None => sum.f_sub(&log_likelihood(&log_softmax(&logits)?, &targets)?)?,
+            };
         }
         Ok(sum)
+    }
+
+    /// The summed cross-entropy of a chunk, one f64 on the device, and its gradient to `logits`, which are used up.
+    fn chunk_loss(&self, logits: Tensor, targets: &Tensor) -> Result<(Tensor, Tensor), TrainError> {
+        if let Some(sum) = cpu::cross_entropy(&logits, targets, self.vocabulary)? {
+            return Ok((Tensor::from(sum), logits));
+        }
+        let mut chunk = log_softmax(&logits)?;
+        let sum = log_likelihood(&chunk, targets)?.f_neg()?;
+        let minus_one =
+            Tensor::f_full([targets.size()[0], 1], -1.0, (Kind::Float, chunk.device()))?;
+        let _ = chunk.f_exp_()?.f_scatter_add_(1, &targets.f_unsqueeze(1)?, &minus_one)?;
+        Ok((sum, chunk.f_to_kind(logits.kind())?))
     }
 
     /// The same sum, and the gradients of `scale` times it: to the features as the result, to the head
@@ -73,29 +95,24 @@ impl Head {
     ) -> Result<(Tensor, Tensor), TrainError> {
         let _guard = no_grad_guard();
         let scaled = features.f_mul_scalar(scale)?;
-        let minus_one =
-            Tensor::f_full([features.size()[0], 1], -1.0, (Kind::Float, features.device()))?;
         let to_features = Tensor::f_empty(features.size(), (features.kind(), features.device()))?;
         let mut sum = Tensor::f_zeros([], (Kind::Double, features.device()))?;
         for (start, count) in self.chunks(features) {
             let rows = |tensor: &Tensor| tensor.f_narrow(0, start, count);
-            let targets = rows(targets)?.f_unsqueeze(1)?;
-            let mut chunk = log_softmax(&self.padded_logits(&rows(features)?)?)?;
-            sum = sum.f_sub(&log_likelihood(&chunk, &targets)?)?;
-            let _ = chunk.f_exp_()?.f_scatter_add_(1, &targets, &rows(&minus_one)?)?;
-            let chunk = chunk.f_to_kind(features.kind())?;
-            let _ = chunk.f_mm_out(&rows(&to_features)?, &self.weight)?;
+            let logits = self.padded_logits(&rows(features)?)?;
+            let (loss, chunk) = self.chunk_loss(logits, &rows(targets)?)?;
+            sum = sum.f_add(&loss)?;
+            let back = cpu::product(&chunk, &self.weight.f_transpose(0, 1)?, None)?;
+            rows(&to_features)?.f_copy_(&back)?;
             gradients.add(&chunk, &rows(&scaled)?, scale)?;
         }
         Ok((sum, to_features.f_mul_scalar(scale)?))
     }
 
-    /// (first row, rows) of each chunk: a few MB of logits on a CPU, more on a GPU, where a kernel
-    /// launch is what must be made worth it.
+    /// (first row, rows) of each chunk.
     fn chunks(&self, features: &Tensor) -> impl Iterator<Item = (i64, i64)> + use<> {
         let rows = features.size()[0];
-        let elements: i64 = if features.device() == Device::Cpu { 1 << 20 } else { 1 << 27 };
-        let most = (elements / self.weight.size()[0]).max(32);
+        let most = chunk_rows(features.device(), self.weight.size()[0]);
         (0..rows).step_by(most as usize).map(move |start| (start, most.min(rows - start)))
     }
 }
@@ -129,7 +146,7 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor, TrainError> {
     Ok(logits.f_log_softmax(-1, Kind::Float)?)
 }
 
-/// Sum of the log-probabilities [c, vocabulary] at `targets` [c, 1], as one f64.
+/// Sum of the log-probabilities [c, vocabulary] at `targets` [c], as one f64.
 fn log_likelihood(log_probabilities: &Tensor, targets: &Tensor) -> Result<Tensor, TrainError> {
-    Ok(log_probabilities.f_gather(1, targets, false)?.f_sum(Kind::Double)?)
+    Ok(log_probabilities.f_gather(1, &targets.f_unsqueeze(1)?, false)?.f_sum(Kind::Double)?)
 }

@@ -6,6 +6,7 @@
 use crate::config::{Precision, TrainConfig};
 use crate::device::Machine;
 use crate::error::TrainError;
+use crate::loss::chunk_rows;
 use crate::model::Model;
 use crate::options::{Options, Recompute};
 use crate::shim;
@@ -41,11 +42,12 @@ impl Needs {
         let (layers, hidden) = (u64::from(config.model.layers), u64::from(config.model.hidden));
         let block = WIDTHS_KEPT * hidden * bytes;
         let kept = if recompute { layers * hidden * bytes + block } else { layers * block };
-        // Chunks of logits: three of them in fp32 or so, of at most this many elements.
-        let chunk: u64 = if machine.device == Device::Cpu { 1 << 20 } else { 1 << 27 };
-        let logits = chunk.min(u64::from(config.model.vocabulary) * config.tokens_at_most()) * 12;
+        // Chunks of logits: three of them in fp32 or so.
+        let vocabulary = u64::from(config.model.vocabulary);
+        let rows = chunk_rows(machine.device, vocabulary as i64) as u64;
+        let logits = vocabulary * rows.min(config.tokens_at_most()) * 12;
         // The largest gradients on their way into the flat buffer.
-        let table = u64::from(config.model.vocabulary) * hidden * bytes;
+        let table = vocabulary * hidden * bytes;
         let workspace = if machine.device == Device::Cpu { 1 << 27 } else { 1 << 30 };
         Needs { always: states + logits + 2 * table + workspace, by_token: kept }
     }

@@ -27,7 +27,7 @@ fn decay_steps(config: &TrainConfig, steps: u64) -> u64 {
     (config.decay.unwrap_or(0.0) * steps as f64).ceil() as u64
 }
 
-fn warm_up_steps(warm_up: WarmUp, steps: u64) -> u64 {
+pub(crate) fn warm_up_steps(warm_up: WarmUp, steps: u64) -> u64 {
     match warm_up {
         WarmUp::Steps(count) => count,
         WarmUp::Fraction(fraction) => (fraction * steps as f64).ceil() as u64,
@@ -45,7 +45,8 @@ pub(crate) fn is_evaluation(
 ) -> bool {
     is_even_point(done, steps, config.evaluations)
         || config.evaluate_at_steps.contains(&done)
-        || config.evaluate_at_tokens.iter().any(|&count| before < count && count <= seen)
+        || !config.has_branches()
+            && config.evaluate_at_tokens.iter().any(|&count| before < count && count <= seen)
 }
 
 /// The evenly spaced points lie at `floor(k steps / evaluations)` for k = 1 … `evaluations`, at least

@@ -1,5 +1,5 @@
-//! The functions of libtorch that tch does not bind, through `shim/shim.cpp`. With `device.rs` the only
-//! module of this crate with `unsafe`: every call passes tensors that live until it returns, and owns
+//! The functions of libtorch that tch does not bind, through `shim/shim.cpp`. With `cpu.rs` and `device.rs` the
+//! only modules of this crate with `unsafe`: every call passes tensors that live until it returns, and owns
 //! what it is given back.
 #![expect(unsafe_code, reason = "calls into the C++ shim beside libtorch")]
 
@@ -141,7 +141,7 @@ pub(crate) fn empty_cache() -> Result<(), TrainError> {
 }
 
 /// The shim's message as an error; null is none.
-fn check(message: *mut c_char) -> Result<(), TrainError> {
+pub(crate) fn check(message: *mut c_char) -> Result<(), TrainError> {
     if message.is_null() {
         return Ok(());
     }

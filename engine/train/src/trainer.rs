@@ -6,7 +6,12 @@
 //! what a step measures is read when something needs it. A step that is not finite changes nothing, so
 //! it does no harm that it is noticed late.
 
+mod branches;
+mod data;
+
+use self::data::{Step, hash_ends, next, reader, reading};
 use crate::batch::{Batch, Reader, Shape};
+use crate::branch::branch_at;
 use crate::checkpoint::{self, History, Snapshot, State};
 use crate::config::TrainConfig;
 use crate::device::{Machine, Numerics};
@@ -26,9 +31,9 @@ use crate::schedule::{is_evaluation, learning_rate};
 use crate::sequences::{HeldOut, Sequences};
 use crate::shim;
 use serde::{Deserialize, Serialize};
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
@@ -53,6 +58,8 @@ pub enum Progress {
     Started { step: u64, steps: u64, tokens: u64, parameters: u64, numerics: Numerics },
     /// One optimiser step is done.
     Stepped { steps: u64, point: CurvePoint },
+    /// One step of a decay that branches off a `wsd` run, of a shorter run of `steps` in all.
+    Decaying { step: u64, steps: u64, tokens: u64 },
     /// One held-out domain was evaluated.
     Evaluated(EvalRow),
     /// A checkpoint was written.
@@ -147,14 +154,13 @@ struct Run<'a> {
     steps: u64,
     /// Steps given to the device, and their tokens; `history` has those whose outcome is known.
     launched: (u64, u64),
+    /// Tokens before the last of them.
+    tokens_before: u64,
     pending: Pending,
     history: History,
     saver: Saver,
     saved_at: Instant,
 }
-
-/// Steps whose batches are read ahead.
-const AHEAD: usize = 2;
 
 impl<'a> Run<'a> {
     fn new(
@@ -183,6 +189,7 @@ impl<'a> Run<'a> {
             training: reader(config, machine, data, set.into(), Objective::training(config)),
             steps: data.len().div_ceil(config.batch_sequences),
             launched: (0, 0),
+            tokens_before: 0,
             pending: Pending::new(machine.device),
             history: History { micro_batch: plan.micro_batch, ..History::default() },
             saver: Saver::new(None, None),
@@ -226,17 +233,13 @@ impl<'a> Run<'a> {
     ) -> Result<(), TrainError> {
         let mut reader = self.training.clone();
         reader.shape = self.shape(true);
-        let (start, steps, rows) = (self.launched.0, self.steps, self.config.batch_sequences);
-        std::thread::scope(|scope| {
-            let (sender, batches) = sync_channel(AHEAD);
-            scope.spawn(move || read_ahead(&reader, start..steps, rows, &sender));
-            self.consume(&batches, files, observer, flow)
-        })
+        let (steps, rows) = (self.launched.0..self.steps, self.config.batch_sequences);
+        reading(&reader, steps, rows, |batches| self.consume(batches, files, observer, flow))
     }
 
     fn consume(
         &mut self,
-        batches: &Receiver<Result<Vec<Batch>, TrainError>>,
+        batches: &Receiver<Step>,
         files: &TrainFiles,
         observer: Observer,
         flow: &mut ControlFlow<()>,
@@ -245,17 +248,25 @@ impl<'a> Run<'a> {
             if flow.is_break() {
                 return self.interrupt(observer);
             }
-            let gone = |_| Err(TrainError::Torch { detail: "reading batches crashed".into() });
-            let batches = batches.recv().unwrap_or_else(gone)?;
-            let tokens_before = self.launched.1;
-            self.launch(&batches)?;
-            let evaluates = is_evaluation(
-                self.config,
-                self.launched.0,
-                self.steps,
-                tokens_before,
-                self.launched.1,
-            );
+            let ((done, seen), before) = (self.launched, self.tokens_before);
+            if let Some(branch) = branch_at(self.config, done, self.steps, before, seen)
+                && !self.has_branch(branch)
+            {
+                *flow = self.settle(observer)?;
+                if flow.is_continue() {
+                    *flow = self.branch(branch, observer)?;
+                }
+                continue;
+            }
+            let batches = next(batches)?;
+            let rate = learning_rate(self.config, self.launched.0, self.steps);
+            self.launch(&batches, rate)?;
+            let ((done, seen), before) = (self.launched, self.tokens_before);
+            let evaluates = is_evaluation(self.config, done, self.steps, before, seen);
+            // Before the next one is begun, which would take the place of this one.
+            if let Some(step) = self.saver.poll()? {
+                let _ = observer(&Progress::Saved { step });
+            }
             let saves = self.saver.is_wanted()
                 && self.saved_at.elapsed() >= files.checkpoint_every
                 && self.saver.is_idle()
@@ -264,27 +275,25 @@ impl<'a> Run<'a> {
                 *flow = self.settle(observer)?;
             }
             if evaluates {
-                self.evaluate(observer)?;
+                let (step, tokens) = self.launched;
+                self.evaluate(step, tokens, false, observer)?;
             }
             if saves {
                 self.checkpoint()?;
-            }
-            if let Some(step) = self.saver.poll()? {
-                let _ = observer(&Progress::Saved { step });
             }
         }
         Ok(())
     }
 
-    /// Gives the device one optimiser step over `batches`.
-    fn launch(&mut self, batches: &[Batch]) -> Result<(), TrainError> {
+    /// Gives the device one optimiser step over `batches` at the learning rate `rate`.
+    fn launch(&mut self, batches: &[Batch], rate: f64) -> Result<(), TrainError> {
         let step = self.launched.0;
         let predictions: u64 = batches.iter().map(Batch::predictions).sum();
-        let rate = learning_rate(self.config, step, self.steps);
         let loss = self.gradient(batches, predictions)?;
         let norm = Norm::new(&self.gradient, self.config.clip, &loss)?;
         self.optimizer.step(self.network.flat(), &self.gradient, &norm, rate, step + 1)?;
         let tokens = self.launched.1 + batches.iter().map(Batch::tokens).sum::<u64>();
+        self.tokens_before = self.launched.1;
         self.launched = (step + 1, tokens);
         let launched = Launched { step: step + 1, tokens, learning_rate: rate };
         self.pending.push(launched, &loss, &norm.norm)
@@ -319,12 +328,8 @@ impl<'a> Run<'a> {
     fn settle(&mut self, observer: Observer) -> Result<ControlFlow<()>, TrainError> {
         let mut flow = ControlFlow::Continue(());
         for point in self.pending.read()? {
-            let (step, loss, norm) = (point.step, point.loss, point.gradient_norm);
-            if !loss.is_finite() || !norm.is_finite() {
-                self.saver.finish()?;
-                let checkpoint = self.saver.last();
-                return Err(TrainError::Diverged { step, loss, norm, checkpoint });
-            }
+            self.check_finite(&point)?;
+            let step = point.step;
             (self.history.step, self.history.tokens) = (step, point.tokens);
             self.history.curve.push(point.clone());
             if observer(&Progress::Stepped { steps: self.steps, point }).is_break() {
@@ -332,6 +337,15 @@ impl<'a> Run<'a> {
             }
         }
         Ok(flow)
+    }
+
+    fn check_finite(&mut self, point: &CurvePoint) -> Result<(), TrainError> {
+        let (step, loss, norm) = (point.step, point.loss, point.gradient_norm);
+        if loss.is_finite() && norm.is_finite() {
+            return Ok(());
+        }
+        self.saver.finish()?;
+        Err(TrainError::Diverged { step, loss, norm, checkpoint: self.saver.last() })
     }
 
     fn interrupt(&mut self, observer: Observer) -> Result<(), TrainError> {
@@ -384,16 +398,22 @@ impl<'a> Run<'a> {
         TrainError::At { step, checkpoint: self.saver.last(), source: Box::new(error) }
     }
 
-    fn evaluate(&mut self, observer: Observer) -> Result<(), TrainError> {
+    /// The loss of every held-out set, as of `step` and `tokens`.
+    fn evaluate(
+        &mut self,
+        step: u64,
+        tokens: u64,
+        decayed: bool,
+        observer: Observer,
+    ) -> Result<(), TrainError> {
         for held_out in self.held_out {
             let name = set_name(&held_out.domain);
             let objective = Objective::held_out(self.config);
             let mut reader = reader(self.config, self.machine, held_out.sequences, name, objective);
             reader.shape = self.shape(false);
             let (loss, tokens_evaluated) = mean_loss(&self.network, &reader)?;
-            let (step, tokens) = (self.history.step, self.history.tokens);
-            let row =
-                EvalRow { step, tokens, domain: held_out.domain.clone(), loss, tokens_evaluated };
+            let domain = held_out.domain.clone();
+            let row = EvalRow { step, tokens, domain, loss, tokens_evaluated, decayed };
             self.history.rows.push(row.clone());
             let _ = observer(&Progress::Evaluated(row));
         }
@@ -415,13 +435,27 @@ impl<'a> Run<'a> {
         if !self.saver.is_wanted() {
             return Ok(());
         }
-        let state = State {
+        let snapshot = Snapshot::take(self.digest()?, &self.state(), &self.history)?;
+        self.saver.start(self.history.step, snapshot)
+    }
+
+    /// The tensors that a step changes, themselves.
+    fn state(&self) -> State {
+        State {
             parameters: self.network.flat().shallow_clone(),
             first: self.optimizer.first.shallow_clone(),
             second: self.optimizer.second.shallow_clone(),
-        };
-        let snapshot = Snapshot::take(self.digest()?, &state, &self.history)?;
-        self.saver.start(self.history.step, snapshot)
+        }
+    }
+
+    fn restore(&self, saved: &State) -> Result<(), TrainError> {
+        let _guard = no_grad_guard();
+        let State { parameters, first, second } = self.state();
+        let saved = [&saved.parameters, &saved.first, &saved.second];
+        for (mut target, saved) in [parameters, first, second].into_iter().zip(saved) {
+            target.f_copy_(saved)?;
+        }
+        Ok(())
     }
 
     fn resume(&mut self, files: &TrainFiles) -> Result<(), TrainError> {
@@ -429,19 +463,14 @@ impl<'a> Run<'a> {
         let Some((state, history)) = checkpoint::read(folder, &self.digest()?) else {
             return Ok(());
         };
-        let _guard = no_grad_guard();
-        for (target, saved) in [
-            (self.network.flat(), &state.parameters),
-            (&self.optimizer.first, &state.first),
-            (&self.optimizer.second, &state.second),
-        ] {
-            target.shallow_clone().f_copy_(saved)?;
-        }
+        self.restore(&state)?;
         // What the run has found to fit still does; a choice of the user's comes first.
         if self.options.micro_batch.is_none() {
             self.plan.micro_batch = history.micro_batch;
         }
         self.launched = (history.step, history.tokens);
+        let before = history.curve.len().checked_sub(2).and_then(|last| history.curve.get(last));
+        self.tokens_before = before.map_or(0, |point| point.tokens);
         self.history = History { micro_batch: self.plan.micro_batch, ..history };
         Ok(())
     }
@@ -477,58 +506,6 @@ impl<'a> Run<'a> {
             rows: self.history.rows,
             curve: self.history.curve,
         }
-    }
-}
-
-/// Sends the batches of each of `steps` until nobody wants them any more.
-fn read_ahead(
-    reader: &Reader,
-    steps: Range<u64>,
-    rows: u64,
-    sender: &SyncSender<Result<Vec<Batch>, TrainError>>,
-) {
-    for step in steps {
-        let batches = batches_of(reader, step, rows);
-        let failed = batches.is_err();
-        if sender.send(batches).is_err() || failed {
-            return;
-        }
-    }
-}
-
-fn batches_of(reader: &Reader, step: u64, rows: u64) -> Result<Vec<Batch>, TrainError> {
-    let start = step * rows;
-    let batches = reader.batches(start..reader.data.len().min(start + rows))?;
-    if batches.iter().all(|batch| batch.predictions() == 0) {
-        return Err(TrainError::NothingToPredict {
-            set: format!("training set's batch at step {}", step + 1),
-        });
-    }
-    Ok(batches)
-}
-
-fn reader<'a>(
-    config: &TrainConfig,
-    machine: Machine,
-    data: &'a dyn Sequences,
-    set: String,
-    objective: Objective,
-) -> Reader<'a> {
-    let (context, vocabulary) = (config.model.context, config.model.vocabulary);
-    let tokens = machine.tokens_per_pass();
-    let shape = Shape { padding: config.padding, tokens, slack: machine.slack(), alone: false };
-    let pad = config.pad_token.unwrap_or(0).into();
-    Reader { data, set, objective, context, vocabulary, pad, shape }
-}
-
-fn hash_ends(hasher: &mut blake3::Hasher, data: &dyn Sequences) {
-    hasher.update(&data.len().to_le_bytes());
-    let mut tokens = Vec::new();
-    for index in [0, data.len() / 2, data.len().saturating_sub(1)] {
-        data.read(index, &mut tokens);
-        tokens.iter().for_each(|token| {
-            hasher.update(&token.to_le_bytes());
-        });
     }
 }
 
@@ -572,8 +549,9 @@ mod tests {
             assert!((found / expected - 1.0).abs() < 2e-5, "{what}: {found} for {expected}");
         };
         for step in 0..20 {
-            let batches = batches_of(&run.training, step as u64, 3).expect("valid");
-            run.launch(&batches).expect("fits");
+            let batches = data::batches_of(&run.training, step as u64, 3).expect("valid");
+            let rate = learning_rate(&config, step as u64, 20);
+            run.launch(&batches, rate).expect("fits");
             let point = run.pending.read().expect("finite").remove(0);
             close(point.loss, &expected["losses"][step], &format!("loss of step {step}"));
             close(point.gradient_norm, &expected["norms"][step], &format!("norm of step {step}"));

@@ -391,3 +391,76 @@ fn bf16_follows_fp32() {
     }
     assert_ne!(full.model, half.model);
 }
+
+/// A `wsd` run of 20 steps with branches at two counts of tokens.
+fn with_branches(architecture: Architecture, data: &[Vec<i64>]) -> TrainConfig {
+    let tokens = |steps: usize| data[..8 * steps].iter().map(|row| row.len() as u64).sum::<u64>();
+    TrainConfig {
+        schedule: Schedule::Wsd,
+        decay: Some(0.25),
+        warm_up: WarmUp::Steps(2),
+        evaluations: 1,
+        // A little less, since steps differ in their tokens.
+        evaluate_at_tokens: vec![tokens(8) - 8, tokens(12) - 8],
+        ..config(architecture)
+    }
+}
+
+/// (step, domain, bits of the loss) of the decayed rows, or of the others.
+fn losses(report: &TrainReport, decayed: bool) -> Vec<(u64, &str, u64)> {
+    let rows = report.rows.iter().filter(|row| row.decayed == decayed);
+    rows.map(|row| (row.step, row.domain.as_str(), row.loss.to_bits())).collect()
+}
+
+#[test]
+fn a_branch_is_the_shorter_run_to_the_bit_and_leaves_the_longer_one_alone() {
+    for architecture in BOTH {
+        let data = counting(160, 1, 0);
+        let mut config = with_branches(architecture, &data);
+        config.model.dropout = 0.1;
+        let outcome = fresh(&config, &data);
+        let trunk = report(&outcome);
+        let plain = TrainConfig { evaluate_at_tokens: vec![], ..config.clone() };
+        let undisturbed = fresh(&plain, &data);
+        assert_eq!(outcome.model, undisturbed.model);
+        assert_eq!(losses(trunk, false), losses(report(&undisturbed), false));
+        assert_eq!(trunk.curve, report(&undisturbed).curve);
+        let decayed = losses(trunk, true);
+        let steps: Vec<u64> = decayed.iter().map(|row| row.0).collect();
+        assert_eq!(steps, [8, 8, 12, 12], "{architecture:?}");
+        for steps in [8, 12] {
+            let shorter = fresh(&plain, &data[..8 * steps].to_vec());
+            let alone = losses(report(&shorter), false);
+            let branch: Vec<_> =
+                decayed.iter().filter(|row| row.0 == steps as u64).copied().collect();
+            assert_eq!(branch, alone, "{architecture:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_stopped_in_a_branch_resumes_to_the_same_bits() {
+    let data = counting(160, 1, 0);
+    let config = with_branches(Architecture::Gpt2, &data);
+    let undisturbed = fresh(&config, &data);
+    for stop_at in 0..5 {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut left = stop_at;
+        let stopped =
+            run_with(&config, &Options::default(), &data, folder.path(), NEVER, |progress| {
+                match progress {
+                    Progress::Decaying { .. } if left == 0 => ControlFlow::Break(()),
+                    Progress::Decaying { .. } => {
+                        left -= 1;
+                        ControlFlow::Continue(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                }
+            });
+        let error = stopped.report.expect_err("stopped");
+        let step = if stop_at < 2 { 6 } else { 9 };
+        assert!(matches!(error, TrainError::Interrupted { step: at } if at == step), "{error}");
+        let resumed = run(&config, &data, folder.path(), None, NEVER);
+        assert_same(&resumed, &undisturbed);
+    }
+}

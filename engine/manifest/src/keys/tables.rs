@@ -192,6 +192,12 @@ const RUNTIME: &[Key] = &[
         "What a GPU trains in a fixed order of sums, to the same bits; a CPU always does.",
     ),
     key(
+        "checkpoint-every",
+        whole(0, U32_MAX),
+        Value("300"),
+        "Seconds between checkpoints of a training; 0 is as often as they can be written.",
+    ),
+    key(
         "tensorboard",
         Kind::Text,
         Absent,
@@ -475,7 +481,7 @@ const RECIPE: &[Key] = &[
         "evaluate-at-tokens",
         Kind::Counts { of: "tokens" },
         Value("[]"),
-        "More points at which held-out loss is measured: once so many tokens are seen.",
+        "More points at which held-out loss is measured: once so many tokens are seen; of \"wsd\", on a branch that decays, as of a training of so many tokens.",
     ),
     key(
         "padding",

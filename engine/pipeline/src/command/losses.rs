@@ -258,9 +258,10 @@ fn export(args: &Args, shown: &Shown, path: &Path) -> Result<usize> {
         return Ok(rows.len());
     }
     let wide = |(training, _): &(Training, Vec<Row>)| rows::wide(training, &shown.names);
-    let rows: Vec<Row> = shown.measured.iter().map(wide).collect();
+    let rows: Vec<Row> = shown.measured.iter().flat_map(wide).collect();
     frame::write(path, &rows)?;
-    Ok(shown.measured.iter().map(|(training, _)| training.losses.last().count()).sum())
+    let ends = shown.measured.iter().flat_map(|(training, _)| training.losses.ends());
+    Ok(ends.map(|end| end.rows().count()).sum())
 }
 
 fn text(shown: &Shown) -> String {
@@ -272,7 +273,11 @@ fn text(shown: &Shown) -> String {
         value.as_f64().map_or_else(|| crate::table::text::MISSING.to_owned(), show)
     };
     for row in shown.rows() {
-        let words = ["kind", "target", "domain"].map(|column| row.text(column).unwrap_or_default());
+        let mut words =
+            ["kind", "target", "domain"].map(|column| row.text(column).unwrap_or_default());
+        if is_decayed(&row) {
+            words[1] += " (decayed)";
+        }
         let cells = [
             number(row.get("step"), &|step| format!("{step}")),
             number(row.get("tokens"), &amount),
@@ -299,21 +304,33 @@ fn json(shown: &Shown) -> Value {
     object
 }
 
+/// Whether it is of a branch of a `wsd` run.
+fn is_decayed(row: &Row) -> bool {
+    row.get("decayed").as_bool() == Some(true)
+}
+
 /// The values that a row has.
 fn object(row: &Row) -> Value {
     Value::Object(row.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect())
 }
 
 fn of_training(training: &Training, rows: &[Row], names: &DomainNames) -> Value {
-    let amounts: serde_json::Map<String, Value> = rows::amounts(training, names)
-        .into_iter()
-        .map(|(name, tokens)| (name, tokens.into()))
-        .collect();
+    let amounts: serde_json::Map<String, Value> =
+        rows::amounts(training, names, |part| part.tokens)
+            .into_iter()
+            .map(|(name, tokens)| (name, tokens.into()))
+            .collect();
     let row = |row: &Row| {
         let columns =
             ["step", "tokens", "domain", "held-out", "loss", "perplexity", "held-out-tokens"];
-        let fields = columns.map(|column| (column.to_owned(), row.get(column).clone()));
-        Value::Object(fields.into_iter().collect())
+        let mut fields: serde_json::Map<String, Value> = columns
+            .map(|column| (column.to_owned(), row.get(column).clone()))
+            .into_iter()
+            .collect();
+        if is_decayed(row) {
+            fields.insert("decayed".into(), true.into());
+        }
+        Value::Object(fields)
     };
     json!({
         "kind": "measured",

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::measured::Training;
+use crate::artifact::End;
 use crate::error::{Error, Result};
 use crate::table::names::DomainNames;
 use crate::table::wide::{Run, WideTable};
 
 /// Fields of a training's configuration that do not make it another experiment.
-const FREE: [&str; 3] = ["seed", "evaluations", "threads"];
+const FREE: [&str; 6] =
+    ["seed", "evaluations", "evaluate-at-steps", "evaluate-at-tokens", "branches", "threads"];
 
 /// The final losses of comparable trainings as a table.
 ///
@@ -35,7 +37,8 @@ pub fn table(trainings: &[Training], names: &DomainNames) -> Result<WideTable> {
     let domains = shards(&|training| parts(training).map(|(shard, _)| shard).collect());
     let targets =
         shards(&|training| training.losses.last().map(|row| row.held_out.clone()).collect());
-    let runs = trainings.iter().map(|training| run(training, &domains, &targets)).collect();
+    let runs = |training| ends(training, &domains, &targets);
+    let runs = trainings.iter().flat_map(runs).collect();
     Ok(WideTable {
         title: "the store".into(),
         paths: Vec::new(),
@@ -64,18 +67,25 @@ fn labels(names: &DomainNames, shards: &[String]) -> Vec<String> {
     shards.iter().map(label).collect()
 }
 
-fn run(training: &Training, domains: &[String], targets: &[String]) -> Run {
-    let losses = &training.losses;
-    let tokens: BTreeMap<String, u64> = parts(training).collect();
+/// A run for each end of a training: its own, and those of the shorter ones that it holds.
+fn ends(training: &Training, domains: &[String], targets: &[String]) -> Vec<Run> {
+    training.losses.ends().map(|end| run(training, end, domains, targets)).collect()
+}
+
+fn run(training: &Training, end: End<'_>, domains: &[String], targets: &[String]) -> Run {
+    let parts = training.losses.parts.iter().filter(|part| part.tokens > 0);
+    let tokens: BTreeMap<&String, u64> =
+        parts.map(|part| (&part.shard, end.tokens_of(part))).collect();
     let total: u64 = tokens.values().sum();
+    let decayed = if end.decayed { format!(" at step {}", end.step) } else { String::new() };
     let weight = |shard: &String| tokens.get(shard).map_or(0.0, |n| *n as f64 / total as f64);
     Run {
-        name: training.target.clone(),
+        name: format!("{}{decayed}", training.target),
         weights: domains.iter().map(weight).collect(),
         tokens: Some(total as f64),
         size: None,
-        seed: Some(losses.configuration.seed.to_string()),
-        losses: targets.iter().map(|shard| losses.final_loss(shard)).collect(),
+        seed: Some(training.losses.configuration.seed.to_string()),
+        losses: targets.iter().map(|shard| end.loss(shard)).collect(),
         repeats: 1.0,
     }
 }

@@ -337,16 +337,15 @@ impl<'j> Gather<'j> {
     fn training(&self, input: &JobInput, losses: &Losses) -> Training {
         let shards: Vec<_> = losses.parts.iter().map(|part| part.shard.clone()).collect();
         let achieved: Vec<_> = losses.parts.iter().map(|part| part.weight_achieved).collect();
-        let mut steps: Vec<_> = losses.rows.iter().map(|row| (row.step, row.tokens)).collect();
+        // A curve is that of the run itself.
+        let rows = || losses.rows.iter().filter(|row| !row.decayed);
+        let mut steps: Vec<_> = rows().map(|row| (row.step, row.tokens)).collect();
         steps.sort_unstable();
         steps.dedup();
         let evaluation = |&(step, tokens): &(u64, u64)| {
             let loss = |label: &DomainLabel| {
                 let held_out = self.held_out_facts.get(&label.name).map(|facts| &facts.bin);
-                let row = losses
-                    .rows
-                    .iter()
-                    .find(|row| row.step == step && Some(&row.held_out) == held_out);
+                let row = rows().find(|row| row.step == step && Some(&row.held_out) == held_out);
                 row.map_or(f64::NAN, |row| row.loss)
             };
             Evaluation { step, tokens, losses: self.params.domains.iter().map(loss).collect() }

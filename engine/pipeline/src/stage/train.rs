@@ -49,6 +49,9 @@ pub struct TrainParams {
     pub evaluate_at_steps: Vec<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluate_at_tokens: Vec<u64>,
+    /// Whether losses at those counts are measured on branches that decay, as the schedule `wsd` allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub branches: bool,
     /// `packed`, `longest` or `context`.
     pub padding: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +176,8 @@ fn params(stager: &Stager<'_>, wanted: &Wanted<'_>) -> TrainParams {
         evaluations: recipe.evaluations,
         evaluate_at_steps: recipe.evaluate_at_steps.clone(),
         evaluate_at_tokens: recipe.evaluate_at_tokens.clone(),
+        branches: !recipe.evaluate_at_tokens.is_empty()
+            && matches!(recipe.schedule, schema::Schedule::Wsd { .. }),
         padding: match recipe.padding {
             schema::Padding::Packed => "packed",
             schema::Padding::Longest => "longest",

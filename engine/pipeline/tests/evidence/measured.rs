@@ -151,3 +151,37 @@ fn rows_pool_by_what_shards_are() {
     assert_eq!(chosen["source"]["runs"], 9);
     assert_eq!(chosen["source"]["domains"], json!(["prose", "rust"]));
 }
+
+/// A `wsd` run yields the smaller scales: each branch is a row of its own, of what it had seen.
+#[test]
+fn branches_count_as_trainings_of_their_own() {
+    let place = place();
+    let ends = [(25, 2.0, true), (50, 1.5, false), (50, 0.5, true), (100, 0.0, false)];
+    place.training_with(
+        "train/wsd",
+        &[("prose bytes", 6000), ("rust bytes", 2000)],
+        512,
+        &ends,
+        loss,
+    );
+    let object = place.json(&["losses", "--where", "target=train/wsd"]);
+    let decayed = |row: &&&Value| row["decayed"] == true;
+    assert_eq!((rows(&object).len(), rows(&object).iter().filter(decayed).count()), (8, 4));
+    assert!(place.text(&["losses"]).contains("train/wsd (decayed)"));
+    assert_eq!(rows(&place.json(&["losses", "--where", "decayed=true"])).len(), 4);
+    place.text(&["losses", "--where", "target=train/wsd", "--wide", "-o", "wide.csv"]);
+    let text = fs::read_to_string(place.folder.path().join("wide.csv")).expect("written");
+    let lines: Vec<&str> = text.lines().collect();
+    let column = |name: &str| lines[0].split(',').position(|head| head == name).expect("a column");
+    let cells = |name: &str| -> Vec<f64> {
+        let column = column(name);
+        lines[1..]
+            .iter()
+            .map(|line| line.split(',').nth(column).expect("a cell").parse().expect("a number"))
+            .collect()
+    };
+    assert_eq!(cells("tokens"), [2000.0, 4000.0, 8000.0]);
+    assert_eq!(cells("tokens:prose"), [1500.0, 3000.0, 6000.0]);
+    let last = loss(0, &[0.75, 0.25]);
+    assert_eq!(cells("prose_loss"), [last + 2.0, last + 0.5, last]);
+}

@@ -94,6 +94,19 @@ impl Place {
         hidden: u32,
         loss: impl Fn(usize, &[f64]) -> f64,
     ) {
+        self.training_with(target, amounts, hidden, &[(50, 1.0, false), (100, 0.0, false)], loss);
+    }
+
+    /// As [`Place::training`], with rows at each of `ends`: a step of 100, what is added to the loss there, and
+    /// whether it is of a branch.
+    pub fn training_with(
+        &self,
+        target: &str,
+        amounts: &Amounts<'_>,
+        hidden: u32,
+        ends: &[(u64, f64, bool)],
+        loss: impl Fn(usize, &[f64]) -> f64,
+    ) {
         let total: u64 = amounts.iter().map(|(_, tokens)| tokens).sum();
         let weights: Vec<f64> =
             amounts.iter().map(|(_, tokens)| *tokens as f64 / total as f64).collect();
@@ -104,13 +117,14 @@ impl Place {
             weight_achieved: *weight,
         };
         let mut rows = Vec::new();
-        for (step, extra) in [(50, 1.0), (100, 0.0)] {
+        for &(step, extra, decayed) in ends {
             rows.extend(amounts.iter().enumerate().map(|(place, (content, _))| LossRow {
                 step,
                 tokens: total * step / 100,
                 held_out: digest(&format!("{content} held-out")),
                 loss: loss(place, &weights) + extra,
                 held_out_tokens: 5000,
+                decayed,
             }));
         }
         let losses = Losses {
@@ -190,6 +204,7 @@ fn configuration(hidden: u32) -> TrainParams {
         evaluations: 2,
         evaluate_at_steps: vec![],
         evaluate_at_tokens: vec![],
+        branches: false,
         padding: "packed".into(),
         masking: None,
     }

@@ -5,6 +5,7 @@ use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout, of_vocabul
 use super::{Output, expect, number};
 use crate::batch::DeviceBatch;
 use crate::config::{Architecture, ModelConfig};
+use crate::cpu::{Gelu, gelu};
 use crate::dropout::Site;
 use crate::error::TrainError;
 use crate::parameters::{Id, Init, Layout, Views};
@@ -89,7 +90,8 @@ impl Bert {
         x: &Tensor,
         batch: &DeviceBatch,
     ) -> Result<Tensor, TrainError> {
-        let transformed = self.transform.forward(views, &batch.predicting(x)?)?.f_gelu("none")?;
+        let transformed = self.transform.forward(views, &batch.predicting(x)?)?;
+        let transformed = gelu(&transformed, Gelu::Erf)?;
         self.transform_norm.forward(views, &transformed)
     }
 
@@ -147,7 +149,7 @@ impl Block {
         let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, false, layer)?)?;
         let mixed = dropout(mixed, batch, Site::Mixed { layer })?;
         let x = self.norm_1.forward(views, &x.f_add(&mixed)?)?;
-        let wide = self.widen.forward(views, &x)?.f_gelu("none")?;
+        let wide = gelu(&self.widen.forward(views, &x)?, Gelu::Erf)?;
         let narrow = self.narrow.forward(views, &wide)?;
         let narrow = dropout(narrow, batch, Site::Narrow { layer })?;
         self.norm_2.forward(views, &x.f_add(&narrow)?)

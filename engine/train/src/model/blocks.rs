@@ -2,6 +2,7 @@
 //! batch one after the other.
 
 use crate::batch::{DeviceBatch, DeviceGroup};
+use crate::cpu;
 use crate::dropout::{Dropout, Site};
 use crate::error::TrainError;
 use crate::parameters::{Id, Init, Layout, Views};
@@ -41,8 +42,8 @@ impl LayerNorm {
 }
 
 /// How a weight matrix is stored.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Stored {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
     /// [in, out]: GPT-2's `Conv1D`.
     InOut,
     /// [out, in]: `Linear`.
@@ -78,11 +79,7 @@ impl Linear {
     }
 
     pub fn forward(&self, views: &Views, x: &Tensor) -> Result<Tensor, TrainError> {
-        let (weight, bias) = (&views[self.weight], &views[self.bias]);
-        Ok(match self.stored {
-            Stored::InOut => bias.f_addmm(x, weight)?,
-            Stored::OutIn => bias.f_addmm(x, &weight.f_transpose(0, 1)?)?,
-        })
+        cpu::linear(x, &views[self.weight], &views[self.bias], self.stored)
     }
 }
 

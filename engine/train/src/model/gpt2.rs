@@ -5,6 +5,7 @@ use super::blocks::{DEVIATION, LayerNorm, Linear, attention, dropout, of_vocabul
 use super::{Output, expect, number};
 use crate::batch::DeviceBatch;
 use crate::config::{Architecture, ModelConfig};
+use crate::cpu::{Gelu, gelu};
 use crate::dropout::Site;
 use crate::error::TrainError;
 use crate::parameters::{Id, Init, Layout, Views};
@@ -107,7 +108,8 @@ impl Block {
         let qkv = self.qkv.forward(views, &self.norm_1.forward(views, x)?)?;
         let mixed = self.mixed.forward(views, &attention(&qkv, batch, heads, true, layer)?)?;
         let x = x.f_add(&dropout(mixed, batch, Site::Mixed { layer })?)?;
-        let wide = self.widen.forward(views, &self.norm_2.forward(views, &x)?)?.f_gelu("tanh")?;
+        let wide = self.widen.forward(views, &self.norm_2.forward(views, &x)?)?;
+        let wide = gelu(&wide, Gelu::Tanh)?;
         let narrow = self.narrow.forward(views, &wide)?;
         Ok(x.f_add(&dropout(narrow, batch, Site::Narrow { layer })?)?)
     }

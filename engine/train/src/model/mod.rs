@@ -12,6 +12,7 @@ use crate::config::{Architecture, ModelConfig};
 use crate::error::TrainError;
 use crate::parameters::{Id, Layout, Views};
 use bert::Bert;
+pub(crate) use blocks::Stored;
 use gpt2::Gpt2;
 use serde_json::Value;
 use std::ops::Range;

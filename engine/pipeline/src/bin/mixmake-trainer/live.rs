@@ -89,9 +89,11 @@ impl<'p> Live<'p> {
                 }
             }
             Progress::Stepped { steps, point } => self.stepped(*steps, point),
+            Progress::Decaying { step, steps, tokens } => self.decaying(*step, *steps, *tokens),
             Progress::Evaluated(row) => {
                 log(&json!({ "event": "evaluated", "row": row }));
-                self.record(row.step, &[(&format!("held-out/{}", row.domain), row.loss)]);
+                let held_out = if row.decayed { "decayed" } else { "held-out" };
+                self.record(row.step, &[(&format!("{held_out}/{}", row.domain), row.loss)]);
             }
             Progress::Saved { step } => log(&json!({ "event": "checkpoint", "step": step })),
             Progress::Shrunk { micro_batch, recompute } => {
@@ -130,6 +132,20 @@ impl<'p> Live<'p> {
                 ],
             );
         }
+    }
+
+    /// A step beside the run's own, which its rates and its progress leave out.
+    fn decaying(&mut self, step: u64, steps: u64, tokens: u64) {
+        let now = Instant::now();
+        if self.shown.is_none_or(|shown| now - shown >= PROGRESS_EVERY) {
+            self.shown = Some(now);
+            let done = self.window.last().map_or(0, |(_, tokens)| *tokens).min(self.total);
+            let note = format!("decaying at step {step} to {steps}, for {tokens} tokens");
+            let (total, unit) = (self.total, "tokens".into());
+            (self.progress)(event::Progress { done, total, unit, note });
+        }
+        // The time it takes is no step's.
+        self.window = vec![(now, self.window.last().map_or(0, |(_, tokens)| *tokens))];
     }
 
     /// Tokens a second over the last while.

@@ -19,8 +19,6 @@ use crate::configuration::{config, options};
 use crate::live::Live;
 use crate::sequences::{Drawn, Shard, Whole};
 
-/// Between two checkpoints: what a killed training loses at most.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 /// Trains one model.
 pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
     let params: TrainParams = job.params()?;
@@ -49,13 +47,13 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         .map(|(sequences, facts)| HeldOut { domain: facts.bin.clone(), sequences })
         .collect();
 
+    let runtime = Runtime::of_this_process();
     let files = TrainFiles {
         model: job.output(MODEL),
         model_config: job.output(MODEL_CONFIG),
         checkpoints: Some(job.scratch()?.to_owned()),
-        checkpoint_every: CHECKPOINT_EVERY,
+        checkpoint_every: Duration::from_secs(runtime.checkpoint_every.into()),
     };
-    let runtime = Runtime::of_this_process();
     let mut live =
         Live::new(&config, &job.target, data.len(), runtime.tensorboard.as_deref(), progress);
     let mut observe = |event: &mixmake_train::Progress| live.observe(event);
@@ -113,6 +111,7 @@ fn write(
         held_out: row.domain.clone(),
         loss: row.loss,
         held_out_tokens: row.tokens_evaluated,
+        decayed: row.decayed,
     };
     let first = drawn.shards.first();
     let losses = Losses {

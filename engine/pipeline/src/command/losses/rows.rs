@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::artifact::LossRow;
+use crate::artifact::{End, LossRow, TrainedPart};
 use crate::evidence::imported::Entry;
 use crate::evidence::measured::Training;
 use crate::table::names::DomainNames;
@@ -29,7 +29,7 @@ impl Row {
 }
 
 /// Names that a filter may use besides `tokens:DOMAIN`.
-pub(super) const COLUMNS: [&str; 24] = [
+pub(super) const COLUMNS: [&str; 25] = [
     "kind",
     "target",
     "key",
@@ -40,6 +40,7 @@ pub(super) const COLUMNS: [&str; 24] = [
     "loss",
     "perplexity",
     "held-out-tokens",
+    "decayed",
     "mixture",
     "recipe",
     "tokenizer",
@@ -78,6 +79,7 @@ fn measured(training: &Training, names: &DomainNames, row: &LossRow) -> Row {
         json!(row.loss),
         json!(row.loss.exp()),
         json!(row.held_out_tokens),
+        json!(row.decayed),
         json!(training.mixture),
         json!(training.recipe),
         json!(training.losses.tokenizer),
@@ -93,17 +95,21 @@ fn measured(training: &Training, names: &DomainNames, row: &LossRow) -> Row {
         json!(configuration.epochs),
         json!(configuration.precision),
     ];
-    let amounts = amounts(training, names);
+    let amounts = amounts(training, names, |part| part.tokens);
     let amounts =
         amounts.into_iter().map(|(name, tokens)| (format!("tokens:{name}"), json!(tokens)));
     Row(COLUMNS.map(String::from).into_iter().zip(values).chain(amounts).collect())
 }
 
 /// Tokens of an epoch by domain, in the manifest's order.
-pub(super) fn amounts(training: &Training, names: &DomainNames) -> Vec<(String, u64)> {
+pub(super) fn amounts(
+    training: &Training,
+    names: &DomainNames,
+    tokens: impl Fn(&TrainedPart) -> u64,
+) -> Vec<(String, u64)> {
     let mut parts: Vec<_> = training.losses.parts.iter().collect();
     parts.sort_by_key(|part| (names.place(&part.shard), names.name(&part.shard)));
-    parts.into_iter().map(|part| (names.name(&part.shard), part.tokens)).collect()
+    parts.into_iter().map(|part| (names.name(&part.shard), tokens(part))).collect()
 }
 
 /// The rows of an imported table: one a run and validation domain.
@@ -141,10 +147,15 @@ fn imported(entry: &Entry, run: &Run, target: &str, loss: f64) -> Row {
     Row(columns.chain(weights).collect())
 }
 
-/// One row a training: what it was trained on, and its final loss on every validation domain. `fit --table` reads it.
-pub(super) fn wide(training: &Training, names: &DomainNames) -> Row {
+/// One row an end of a training: what it was trained on, and its loss there on every validation domain.
+/// `fit --table` reads it.
+pub(super) fn wide(training: &Training, names: &DomainNames) -> Vec<Row> {
+    training.losses.ends().map(|end| wide_row(training, names, end)).collect()
+}
+
+fn wide_row(training: &Training, names: &DomainNames, end: End<'_>) -> Row {
     let losses = &training.losses;
-    let amounts = amounts(training, names);
+    let amounts = amounts(training, names, |part| end.tokens_of(part));
     let total: u64 = amounts.iter().map(|(_, tokens)| tokens).sum();
     let own = [
         ("target", json!(training.target)),
@@ -156,7 +167,7 @@ pub(super) fn wide(training: &Training, names: &DomainNames) -> Row {
     ];
     let amounts =
         amounts.into_iter().map(|(name, tokens)| (format!("tokens:{name}"), json!(tokens)));
-    let mut last: Vec<&LossRow> = losses.last().collect();
+    let mut last: Vec<&LossRow> = end.rows().collect();
     last.sort_by_key(|row| (names.place(&row.held_out), names.name(&row.held_out)));
     let values = last
         .into_iter()
