@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 
 /// Longest word that fits a key, in bytes; its length takes the sixteenth.
 pub(super) const SHORT: usize = 15;
-/// What the padded text must have after its end, so that a key can be read at once.
-pub(super) const PADDING: usize = 16;
+/// What the padded text must have after its end, so that a key, or a block of [`super::gpt2_blocks`], can be read at once.
+pub(super) const PADDING: usize = 64;
 
 const BUCKETS: usize = 1 << 16;
 /// Ids of entries with more than three wait here; the cache starts anew when it is full.
@@ -42,7 +42,17 @@ fn buckets() -> Box<[Bucket; BUCKETS]> {
     }
 }
 
+/// No key: the word is too long for one.
+pub(super) const LONG: u128 = 0;
+
+/// The key of a word of any length, which is not empty.
+#[inline]
+pub(super) fn key_of(padded: &[u8], start: usize, length: usize) -> u128 {
+    if length <= SHORT { key(padded, start, length) } else { LONG }
+}
+
 /// A word as the cache knows it.
+#[inline]
 pub(super) fn key(padded: &[u8], start: usize, length: usize) -> u128 {
     let mut window = [0; 16];
     window.copy_from_slice(&padded[start..start + 16]);

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 
 /// No such pair: above every rank.
-const NONE: u32 = 1 << RANK_BITS;
+pub(super) const NONE: u32 = 1 << RANK_BITS;
 /// Words of more symbols go through a heap: looking through all for the lowest rank is quadratic.
 const SCAN_MAX: usize = 48;
 /// Ids below 2^20 and ranks below 2^24 fit a slot of eight bytes; no vocabulary of the field comes near.
@@ -79,25 +79,29 @@ impl Merges {
         rank
     }
 
-    /// Merges `ids` in place as far as it goes.
-    pub fn merge(&self, ids: &mut Vec<u32>) {
+    /// Merges `ids` in place as far as it goes. `first` gives the rank of the two at a place of `ids` as they are now, or
+    /// [`NONE`]: it is known of bytes without the table.
+    #[inline]
+    pub fn merge(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
         match ids.len() {
-            0..=16 => self.merge_short::<16>(ids),
-            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids),
+            0..=1 => {}
+            2..=8 => self.merge_short::<8>(ids, first),
+            9..=16 => self.merge_short::<16>(ids, first),
+            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids, first),
             _ => self.merge_long(ids),
         }
     }
 
     /// Symbols stay where they are and know their neighbours. `MAX` is at least their number, and a constant, so that the
     /// search for the lowest rank is a few vector operations.
-    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>) {
+    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
         const { assert!(MAX <= 1 << PLACE_BITS) };
         let count = ids.len();
         let mut ranks = [LAST; MAX];
         let mut next = [0u8; MAX];
         let mut before = [0u8; MAX];
-        for (at, pair) in ids.windows(2).enumerate() {
-            ranks[at] = placed(self.find(pair[0], pair[1]), at);
+        for at in 0..count.saturating_sub(1) {
+            ranks[at] = placed(first(at), at);
             next[at] = at as u8 + 1;
             before[at + 1] = at as u8;
         }
@@ -239,13 +243,13 @@ mod tests {
             let expected = slowly(&table, word.clone());
             let (mut short, mut long) = (word.clone(), word.clone());
             if length <= SCAN_MAX {
-                table.merge_short::<SCAN_MAX>(&mut short);
+                table.merge_short::<SCAN_MAX>(&mut short, |at| table.find(word[at], word[at + 1]));
                 assert_eq!(short, expected, "{word:?}");
             }
             table.merge_long(&mut long);
             assert_eq!(long, expected, "{word:?}");
             let mut chosen = word.clone();
-            table.merge(&mut chosen);
+            table.merge(&mut chosen, |at| table.find(word[at], word[at + 1]));
             assert_eq!(chosen, expected, "{word:?}");
         }
     }

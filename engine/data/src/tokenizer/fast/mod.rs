@@ -9,7 +9,9 @@
 mod ascii;
 mod bert_chars;
 mod bpe;
+mod byte_pairs;
 mod cache;
+mod gpt2_blocks;
 mod gpt2_words;
 mod json;
 mod merges;
