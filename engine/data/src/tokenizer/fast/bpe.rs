@@ -1,12 +1,9 @@
 //! GPT-2's byte-level BPE: words, then merges of their bytes, behind a cache of words.
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use rustc_hash::FxHashMap;
 
 use super::byte_pairs::BytePairs;
-use super::cache::{self, PADDING, WordCache};
+use super::cache::{self, PADDING, Place, WordCache};
 use super::gpt2_words::{Classes, RUN, Words};
 use super::json::{Merge, Vocabulary};
 use super::merges::Merges;
@@ -31,20 +28,28 @@ impl Bpe {
     /// `None` where a byte has no token, or a merge names a token that is not there.
     pub fn new(vocabulary: &Vocabulary, merges: &[Merge]) -> Option<Self> {
         let mut bytes = Box::new([0; 256]);
+        let mut byte_of = [None; BYTE_CHARS];
         for (byte, id) in bytes.iter_mut().enumerate() {
-            *id = vocabulary.id(byte_char(byte as u8).encode_utf8(&mut [0; 4]))?;
+            let c = byte_char(byte as u8);
+            *id = vocabulary.id(c.encode_utf8(&mut [0; 4]))?;
+            byte_of[c as usize] = Some(byte as u8);
         }
-        let (mut joined, mut pairs) = (String::new(), BytePairs::new());
-        let (mut left_bytes, mut right_bytes) = (Vec::new(), Vec::new());
-        let mut ids = Vec::with_capacity(merges.len());
+        let byte_of = |c: char| byte_of.get(c as usize).copied().flatten();
+        let (mut pairs, mut ids) = (BytePairs::new(), Vec::with_capacity(merges.len()));
+        let by_id = vocabulary.by_id();
+        let mut made = 0;
         for (rank, Merge(left, right)) in merges.iter().enumerate() {
-            joined.clear();
-            joined.push_str(left);
-            joined.push_str(right);
-            ids.push((vocabulary.id(left)?, vocabulary.id(right)?, vocabulary.id(&joined)?));
-            to_bytes(left, &mut left_bytes)?;
-            to_bytes(right, &mut right_bytes)?;
-            pairs.add(&left_bytes, &right_bytes, rank as u32);
+            // Merges' tokens mostly have the ids of their order.
+            let next: &str = by_id.get(made as usize + 1).unwrap_or(&"");
+            made = match next.strip_prefix(&**left) {
+                Some(rest) if rest == right => made + 1,
+                _ => vocabulary.id(&format!("{left}{right}"))?,
+            };
+            ids.push((vocabulary.id(left)?, vocabulary.id(right)?, made));
+            let (mut left, mut right) = (left.chars(), right.chars());
+            let (last, first) = (byte_of(left.next_back()?)?, byte_of(right.next()?)?);
+            let whole = left.as_str().is_empty() && right.as_str().is_empty();
+            pairs.add(last, first, whole, rank as u32);
         }
         Some(Self { merges: Merges::new(&ids)?, pairs, bytes })
     }
@@ -64,28 +69,27 @@ impl Bpe {
         padded.extend_from_slice(text.as_bytes());
         padded.extend_from_slice(&[0; PADDING]);
         let mut words = Words { text, padded, classes };
-        let (mut start, mut ends, mut keys) = (0, [0; RUN], [0; RUN]);
+        let (mut start, mut ends) = (0, [0; RUN]);
+        let mut found = [(0, Place::default()); RUN];
         while start < text.len() {
-            // First where some words end, then what they are: so the cache's memory is waited for once, not once a word.
+            // First where some words end, then where the cache has them: so its memory is waited for once, not once a word.
             let count = words.ends(start, &mut ends);
             let mut at = start;
-            for (&end, key) in ends[..count].iter().zip(&mut keys) {
-                *key = cache::key_of(words.padded, at, end - at);
+            for (&end, found) in ends[..count].iter().zip(&mut found) {
+                let key = cache::key_of(words.padded, at, end - at);
+                *found = (key, cache.find(key));
                 at = end;
             }
-            let mut at = start;
-            for (&end, &key) in ends[..count].iter().zip(&keys) {
-                let known = key != cache::LONG && cache.append(key, out);
-                if !known {
-                    self.encode_word(words.padded, at..end, key, cache, ids, out);
+            for (&end, &(key, place)) in ends[..count].iter().zip(&found) {
+                if !cache.append(key, place, out) {
+                    self.encode_word(words.padded, start..end, key, cache, ids, out);
                 }
-                at = end;
+                start = end;
             }
-            start = at;
         }
     }
 
-    /// A word that is not among the short ones known.
+    /// A word that was not found.
     #[inline(never)]
     fn encode_word(
         &self,
@@ -96,6 +100,10 @@ impl Bpe {
         ids: &mut Vec<u32>,
         out: &mut Vec<u32>,
     ) {
+        // Some word before may have been this one.
+        if cache.append(key, cache.find(key), out) {
+            return;
+        }
         let first = self.pairs.piece(&padded[word.clone()]);
         if first == word.len() {
             return self.encode_piece(&padded[word], key, cache, ids, out);
@@ -104,7 +112,7 @@ impl Bpe {
         let (mut start, mut length) = (word.start, first);
         while length > 0 {
             let key = cache::key_of(padded, start, length);
-            if key == cache::LONG || !cache.append(key, out) {
+            if !cache.append(key, cache.find(key), out) {
                 self.encode_piece(&padded[start..start + length], key, cache, ids, out);
             }
             start += length;
@@ -146,17 +154,8 @@ impl Bpe {
     }
 }
 
-/// The bytes that a token in GPT-2's printable characters stands for; `None` where it has others.
-fn to_bytes(token: &str, bytes: &mut Vec<u8>) -> Option<()> {
-    static BYTES: LazyLock<FxHashMap<char, u8>> =
-        LazyLock::new(|| (0..=255).map(|byte| (byte_char(byte), byte)).collect());
-    bytes.clear();
-    for c in token.chars() {
-        let plain = c.is_ascii_graphic().then_some(c as u8);
-        bytes.push(plain.or_else(|| BYTES.get(&c).copied())?);
-    }
-    Some(())
-}
+/// Above all of [`byte_char`].
+const BYTE_CHARS: usize = 0x200;
 
 /// GPT-2's printable character for a byte: itself where printable, else the next one from U+0100 on.
 pub(crate) fn byte_char(byte: u8) -> char {

@@ -15,16 +15,14 @@ impl BytePairs {
         Self { ranks: vec![NONE; 1 << 16].into(), joined: vec![0; 1 << 10].into() }
     }
 
-    /// Adds a merge: both sides as bytes, and its rank.
-    pub fn add(&mut self, left: &[u8], right: &[u8], rank: u32) {
-        if let (&[left], &[right]) = (left, right) {
-            self.ranks[index(left, right)] = rank;
+    /// Adds a merge by the last byte of its left side and the first of its right, which are its sides where `whole`. Bytes
+    /// inside of a side are another merge's.
+    pub fn add(&mut self, last: u8, first: u8, whole: bool, rank: u32) {
+        let index = index(last, first);
+        if whole {
+            self.ranks[index] = rank;
         }
-        // Those inside of a side are another merge's.
-        if let (Some(&last), Some(&first)) = (left.last(), right.first()) {
-            let index = index(last, first);
-            self.joined[index / 64] |= 1 << (index % 64);
-        }
+        self.joined[index / 64] |= 1 << (index % 64);
     }
 
     /// The rank of the merge of two bytes, or [`NONE`].
@@ -56,8 +54,8 @@ mod tests {
     #[test]
     fn words_fall_apart_where_no_merge_joins() {
         let mut pairs = BytePairs::new();
-        pairs.add(b"a", b"b", 0);
-        pairs.add(b"ab", b"c", 1);
+        pairs.add(b'a', b'b', true, 0);
+        pairs.add(b'b', b'c', false, 1);
         assert_eq!((pairs.rank(b'a', b'b'), pairs.rank(b'b', b'c')), (0, NONE));
         assert_eq!(pairs.piece(b"abca"), 3);
         assert_eq!(pairs.piece(b"ba"), 1);

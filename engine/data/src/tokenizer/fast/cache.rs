@@ -27,6 +27,10 @@ struct Entry {
 #[repr(align(64))]
 struct Bucket([Entry; 2]);
 
+/// Where a word would be.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place(usize);
+
 /// The ids of words seen before.
 pub(super) struct WordCache {
     buckets: Box<[Bucket; BUCKETS]>,
@@ -43,7 +47,7 @@ fn buckets() -> Box<[Bucket; BUCKETS]> {
 }
 
 /// No key: the word is too long for one.
-pub(super) const LONG: u128 = 0;
+pub(super) const LONG: u128 = u128::MAX;
 
 /// The key of a word of any length, which is not empty.
 #[inline]
@@ -65,12 +69,18 @@ impl WordCache {
         Self { buckets: buckets(), spill: Vec::new(), long: FxHashMap::default() }
     }
 
-    /// Appends the ids of a short word; says whether it was known.
+    /// Where a word is, if it is there. Nothing depends on what is found, so that a processor that goes on to the next word
+    /// waits for the memory of several at once.
     #[inline]
-    pub fn append(&self, key: u128, out: &mut Vec<u32>) -> bool {
-        let bucket = &self.buckets[place(key)].0;
-        // Which of the two is no branch: it would be foreseen badly.
-        let entry = &bucket[usize::from(bucket[1].key == key)];
+    pub fn find(&self, key: u128) -> Place {
+        let bucket = place(key);
+        Place(bucket << 1 | usize::from(self.buckets[bucket].0[1].key == key))
+    }
+
+    /// Appends the ids of a word from its place; says whether it is there.
+    #[inline]
+    pub fn append(&self, key: u128, Place(place): Place, out: &mut Vec<u32>) -> bool {
+        let entry = &self.buckets[place >> 1 & (BUCKETS - 1)].0[place & 1];
         if entry.key != key {
             return false;
         }
@@ -152,7 +162,7 @@ mod tests {
         let mut known = 0;
         for i in 0..400_000 {
             let mut out = vec![9];
-            if cache.append(key_of(i), &mut out) {
+            if cache.append(key_of(i), cache.find(key_of(i)), &mut out) {
                 known += 1;
                 assert_eq!(out[1..], ids(i), "{}", word(i));
             } else {
