@@ -22,6 +22,41 @@ pub(crate) struct BpeWorker {
     cache: WordCache,
     padded: Vec<u8>,
     ids: Vec<u32>,
+    runs: [Run; 2],
+}
+
+/// A word before it is looked up.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    end: usize,
+    key: u128,
+    place: Place,
+}
+
+/// Some words in a row.
+struct Run {
+    words: [Found; RUN],
+    count: usize,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { words: [Found::default(); RUN], count: 0 }
+    }
+
+    /// Finds the words from `start` on, none at the text's end; gives where the last one ends.
+    #[inline]
+    fn read(&mut self, words: &mut Words, start: usize, cache: &WordCache) -> usize {
+        let mut ends = [0; RUN];
+        self.count = if start < words.text.len() { words.ends(start, &mut ends) } else { 0 };
+        let mut at = start;
+        for (&end, word) in ends[..self.count].iter().zip(&mut self.words) {
+            let key = cache::key_of(words.padded, at, end - at);
+            *word = Found { end, key, place: cache.place(key) };
+            at = end;
+        }
+        at
+    }
 }
 
 impl Bpe {
@@ -60,32 +95,29 @@ impl Bpe {
             cache: WordCache::new(),
             padded: Vec::new(),
             ids: Vec::new(),
+            runs: [Run::new(), Run::new()],
         }
     }
 
     pub fn encode(&self, worker: &mut BpeWorker, text: &str, out: &mut Vec<u32>) {
-        let BpeWorker { classes, cache, padded, ids } = worker;
+        let BpeWorker { classes, cache, padded, ids, runs } = worker;
         padded.clear();
         padded.extend_from_slice(text.as_bytes());
         padded.extend_from_slice(&[0; PADDING]);
         let mut words = Words { text, padded, classes };
-        let (mut start, mut ends) = (0, [0; RUN]);
-        let mut found = [(0, Place::default()); RUN];
-        while start < text.len() {
-            // First where some words end, then where the cache has them: so its memory is waited for once, not once a word.
-            let count = words.ends(start, &mut ends);
-            let mut at = start;
-            for (&end, found) in ends[..count].iter().zip(&mut found) {
-                let key = cache::key_of(words.padded, at, end - at);
-                *found = (key, cache.find(key));
-                at = end;
-            }
-            for (&end, &(key, place)) in ends[..count].iter().zip(&found) {
-                if !cache.append(key, place, out) {
-                    self.encode_word(words.padded, start..end, key, cache, ids, out);
+        // The words of a run are looked up when those of the next are found: by then the cache's memory has come.
+        let [mut run, mut next] = runs.each_mut();
+        let mut start = 0;
+        let mut read = run.read(&mut words, 0, cache);
+        while run.count > 0 {
+            read = next.read(&mut words, read, cache);
+            for word in &run.words[..run.count] {
+                if !cache.append(word.key, word.place, out) {
+                    self.encode_word(words.padded, start..word.end, word.key, cache, ids, out);
                 }
-                start = end;
+                start = word.end;
             }
+            std::mem::swap(&mut run, &mut next);
         }
     }
 
@@ -101,7 +133,7 @@ impl Bpe {
         out: &mut Vec<u32>,
     ) {
         // Some word before may have been this one.
-        if cache.append(key, cache.find(key), out) {
+        if cache.append(key, cache.place(key), out) {
             return;
         }
         let first = self.pairs.piece(&padded[word.clone()]);
@@ -112,7 +144,7 @@ impl Bpe {
         let (mut start, mut length) = (word.start, first);
         while length > 0 {
             let key = cache::key_of(padded, start, length);
-            if !cache.append(key, cache.find(key), out) {
+            if !cache.append(key, cache.place(key), out) {
                 self.encode_piece(&padded[start..start + length], key, cache, ids, out);
             }
             start += length;
