@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use mixmake_shards::{Map, map_file};
+use mixmake_shards::{Map, map_file, release};
 use serde::{Deserialize, Serialize};
 
 use super::spec::Source;
@@ -156,14 +156,29 @@ fn invalid(path: &Path, problem: &str) -> DataError {
 pub(crate) struct Merged<'a> {
     files: &'a [Documents],
     next: BinaryHeap<Reverse<Head<'a>>>,
+    places: Vec<Place>,
 }
+
+/// How far a file was read.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Records and bytes of texts that were given out.
+    records: usize,
+    texts: usize,
+    /// How many of those bytes had been when memory was last given up.
+    released: usize,
+}
+
+/// Texts of all files together that stay in memory behind the place where they are read.
+const BEHIND_BYTES: usize = 64 << 20;
 
 /// The order, and where the document is.
 type Head<'a> = (&'a DocumentHash, &'a str, u64, usize, usize);
 
 impl<'a> Merged<'a> {
     pub fn new(files: &'a [Documents]) -> Result<Self, DataError> {
-        let mut merged = Self { files, next: BinaryHeap::new() };
+        let places = vec![Place::default(); files.len()];
+        let mut merged = Self { files, next: BinaryHeap::new(), places };
         for file in 0..files.len() {
             merged.push(file, 0)?;
         }
@@ -182,7 +197,23 @@ impl<'a> Merged<'a> {
     pub fn next(&mut self) -> Result<Option<Document<'a>>, DataError> {
         let Some(Reverse((.., file, index))) = self.next.pop() else { return Ok(None) };
         let document = self.files[file].get(index)?;
+        self.places[file].records = index;
+        self.places[file].texts += document.text.len();
         self.push(file, index + 1)?;
         Ok(Some(document))
+    }
+
+    /// Gives up the memory of what was given out: it lies in the order in which it is read, and is read once. It may still be
+    /// used.
+    pub fn release(&mut self) {
+        let behind = BEHIND_BYTES / self.files.len().max(1);
+        for (file, place) in self.files.iter().zip(&mut self.places) {
+            if place.texts - place.released > behind {
+                let Documents { bytes, records_at, texts_at, .. } = file;
+                release(bytes, *records_at..records_at + place.records * RECORD);
+                release(bytes, texts_at + place.released..texts_at + place.texts);
+                place.released = place.texts;
+            }
+        }
     }
 }
