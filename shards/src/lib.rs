@@ -16,7 +16,7 @@ mod writer;
 
 pub use error::ShardError;
 pub use index::{Dtype, MAGIC, U16_VOCABULARY_LIMIT, VERSION};
-pub use mmap::{Map, map_file};
+pub use mmap::{Map, map_file, release};
 pub use reader::{Shard, Tokens};
 pub use sidecar::{Provenance, Sidecar, SidecarHeader, SidecarWriter};
 pub use verify::Verified;

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use common::{Corpus, everything, gzip, json_lines, source, texts, xz, zstd};
 use mixmake_data::corpus::{Format, OnError, SamplesSpec};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
 fn skip() -> SamplesSpec {
@@ -161,6 +163,71 @@ fn parquet_problems() {
     check("a.arrow", b"", None, "not an Arrow IPC file", &[]);
 }
 
+/// Three row groups of 256 texts, which is also how many are read at a time, in pages of this compression.
+fn parquet_pages(compression: Compression) -> Vec<u8> {
+    let text = |i: u64| format!("text {i} {:x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..768).map(text)));
+    let batch = RecordBatch::try_from_iter([("text", texts)]).expect("a batch");
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_dictionary_enabled(false)
+        .set_max_row_group_row_count(Some(256))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
+            .expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    bytes
+}
+
+#[test]
+fn a_corrupt_parquet_page_is_located_and_what_is_before_it_kept() {
+    let levels = [
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::LZ4_RAW,
+        Compression::UNCOMPRESSED,
+    ];
+    for compression in levels {
+        let good = parquet_pages(compression);
+        let corpus = Corpus::with("a.parquet", &good);
+        assert_eq!(corpus.extract(&everything()).expect("whole").rows, 768);
+        // The second row group's page lies around a third of the file; its bytes end in the middle of a value.
+        let mut damaged = good.clone();
+        let page = good.len() * 4 / 10..good.len() / 2;
+        damaged[page].fill(0xff);
+        let corpus = Corpus::with("a.parquet", damaged);
+        let refusal = corpus.refusal(&everything());
+        assert!(refusal.contains("a.parquet:257: "), "{compression}: {refusal}");
+        let stats = corpus.extract(&skip()).expect("skipped");
+        assert_eq!((stats.rows, stats.problems), (257, 1), "{compression}");
+        assert_eq!(corpus.train().len(), 256, "{compression}");
+    }
+}
+
+#[test]
+fn no_damaged_byte_of_a_parquet_file_panics_or_loses_rows_in_silence() {
+    let good = parquet_pages(Compression::SNAPPY);
+    let mut refused = 0;
+    for at in (0..good.len()).step_by(101) {
+        let mut damaged = good.clone();
+        damaged[at] ^= 0x41;
+        let corpus = Corpus::with("a.parquet", damaged);
+        match corpus.extract(&everything()) {
+            // Pages have no checksums here: a letter may have become another.
+            Ok(stats) => assert_eq!((stats.rows, stats.problems), (768, 0), "byte {at}"),
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("a.parquet"), "byte {at}: {error}");
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}
+
 #[test]
 fn problems_are_listed_first_ones_first_and_counted() {
     let mut corpus = Corpus::new();
@@ -242,6 +309,75 @@ fn a_source_that_changes_while_read_is_an_error_even_on_skip() {
     });
     let refusal = result.expect_err("a changed source").to_string();
     assert!(refusal.contains("a.jsonl` changed while it was read"), "{refusal}");
+}
+
+/// Cuts a file as soon as this process has read some of it; says whether it came to that before `done`.
+fn cut_once_read(path: &std::path::Path, done: &AtomicBool) -> bool {
+    let file = std::fs::File::options().write(true).open(path).expect("opened");
+    while !done.load(Ordering::Relaxed) {
+        for entry in std::fs::read_dir("/proc/self/fd").expect("Linux") {
+            let Ok(entry) = entry else { continue };
+            if std::fs::read_link(entry.path()).is_ok_and(|target| target == path) {
+                let facts = format!("/proc/self/fdinfo/{}", entry.file_name().to_string_lossy());
+                let facts = std::fs::read_to_string(facts).unwrap_or_default();
+                let place = facts.lines().find_map(|line| line.strip_prefix("pos:"));
+                let place: u64 = place.and_then(|place| place.trim().parse().ok()).unwrap_or(0);
+                if place > 0 {
+                    file.set_len(place / 2).expect("cut");
+                    return true;
+                }
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn a_source_that_shrinks_while_read_is_an_error_in_every_format() {
+    let texts: Vec<_> = (0..400_000).map(|i| format!("document {i} of a long file")).collect();
+    let lines = json_lines(texts.iter().map(String::as_str));
+    let table: ArrayRef = Arc::new(StringArray::from_iter_values(&texts));
+    let batch = RecordBatch::try_from_iter([("text", table)]).expect("a batch");
+    let mut arrow = Vec::new();
+    let mut writer =
+        arrow::ipc::writer::FileWriter::try_new(&mut arrow, &batch.schema()).expect("a writer");
+    for start in (0..400_000).step_by(1000) {
+        writer.write(&batch.slice(start, 1000)).expect("written");
+    }
+    writer.finish().expect("finished");
+    drop(writer);
+    let csv: String =
+        std::iter::once("text\n".into()).chain((0..400_000).map(|i| format!("d {i}\n"))).collect();
+    let sources: [(&str, Vec<u8>); 5] = [
+        ("a.jsonl", lines.clone().into()),
+        ("a.jsonl.gz", gzip(lines.as_ref())),
+        ("a.csv", csv.into()),
+        ("a.parquet", parquet(vec![("text", Arc::clone(batch.column(0)))])),
+        ("a.arrow", arrow),
+    ];
+    for (name, content) in sources {
+        // A reader may be through before it is seen reading; then it is tried again.
+        let caught = (0..20).any(|_| {
+            let corpus = Corpus::with(name, &content);
+            let path = corpus.path(name).canonicalize().expect("there");
+            let done = AtomicBool::new(false);
+            let (cut, result) = std::thread::scope(|scope| {
+                let cutter = scope.spawn(|| cut_once_read(&path, &done));
+                let result = corpus.extract(&skip());
+                done.store(true, Ordering::Relaxed);
+                (cutter.join().expect("ended"), result)
+            });
+            match result {
+                Ok(_) => false,
+                Err(error) => {
+                    let expected = format!("{name}` changed while it was read");
+                    assert!(cut && error.to_string().contains(&expected), "{error}");
+                    true
+                }
+            }
+        });
+        assert!(caught, "{name} was never seen being read");
+    }
 }
 
 #[test]

@@ -164,12 +164,19 @@ pub(crate) fn laws(study: &Study, fit: &Fit) -> Grid {
 
 /// What was read, dropped and kept of every domain.
 pub(crate) fn corpus(study: &Study) -> Grid {
-    let mut rules: Vec<&str> = Vec::new();
+    let (mut rules, mut idle): (Vec<&str>, Vec<&str>) = Default::default();
     for (rule, _) in study.domains.iter().flat_map(|d| &d.dropped) {
-        if !rules.contains(&rule.as_str()) {
-            rules.push(rule);
+        if rules.contains(&rule.as_str()) || idle.contains(&rule.as_str()) {
+            continue;
+        }
+        // A column of zeros would push the others out of sight.
+        match study.domains.iter().any(|domain| dropped(domain, rule) > 0) {
+            true => rules.push(rule),
+            false => idle.push(rule),
         }
     }
+    let idle: Vec<_> = idle.into_iter().map(quoted).collect();
+    let nothing = format!("Dropped nothing: {}.", idle.join(", "));
     let mut columns = vec![Column::new("documents", "read")];
     columns.extend(rules.iter().map(|rule| Column::new("dropped", *rule)));
     columns.push(Column::new("documents", "repeated"));
@@ -179,6 +186,7 @@ pub(crate) fn corpus(study: &Study) -> Grid {
             ("samples", "held-out"),
             ("tokens", "train"),
             ("tokens", "held-out"),
+            ("characters", "kept"),
             ("characters", "per token"),
         ]
         .map(|(name, sub)| Column::new(name, sub)),
@@ -188,23 +196,26 @@ pub(crate) fn corpus(study: &Study) -> Grid {
         corner: "domain",
         columns,
         rows: study.domains.iter().enumerate().map(|(d, x)| corpus_row(d, x, &rules)).collect(),
-        notes: Vec::new(),
+        notes: if idle.is_empty() { Vec::new() } else { vec![nothing] },
     }
 }
 
+/// Documents that a rule dropped.
+fn dropped(domain: &Domain, rule: &str) -> u64 {
+    let counts = domain.dropped.iter().filter(|(r, _)| r == rule);
+    counts.fold(0u64, |sum, (_, n)| sum.saturating_add(*n))
+}
+
 fn corpus_row(place: usize, domain: &Domain, rules: &[&str]) -> Row {
-    let dropped = |rule: &str| {
-        let counts = domain.dropped.iter().filter(|(r, _)| r == rule);
-        counts.fold(0u64, |sum, (_, n)| sum.saturating_add(*n))
-    };
     let tokens = domain.train_tokens as f64 + domain.held_out_tokens as f64;
     let mut cells = vec![number::count(domain.documents_read)];
-    cells.extend(rules.iter().map(|rule| number::count(dropped(rule))));
+    cells.extend(rules.iter().map(|rule| number::count(dropped(domain, rule))));
     cells.push(number::count(domain.duplicates));
     cells.push(number::count(domain.train_samples));
     cells.push(number::count(domain.held_out_samples));
     cells.push(number::tokens(domain.train_tokens as f64));
     cells.push(number::tokens(domain.held_out_tokens as f64));
+    cells.push(number::tokens(domain.chars as f64));
     cells.push(number::fixed(Some(domain.chars as f64 / tokens), 2));
     Row {
         label: domain.name.clone(),

@@ -140,6 +140,24 @@ fn every_figure_of_a_whole_study_is_there() {
 }
 
 #[test]
+fn rules_that_dropped_nothing_take_no_column() {
+    let mut study = made_up::realistic();
+    for domain in &mut study.domains {
+        domain.dropped.push(("max-chars".into(), 0));
+    }
+    let page = mixmake_report::html(&study);
+    let head = page.split("id=\"corpus\"").nth(1).and_then(|rest| rest.split("</thead>").next());
+    let head = head.expect("the table of the corpus");
+    assert!(head.contains("min-chars") && !head.contains("max-chars"), "{head}");
+    assert!(page.contains("Dropped nothing:"));
+    study.domains[0].dropped.push(("max-chars".into(), 1));
+    let page = mixmake_report::html(&study);
+    let head = page.split("id=\"corpus\"").nth(1).and_then(|rest| rest.split("</thead>").next());
+    assert!(head.expect("the table").contains("max-chars"));
+    assert!(!page.contains("Dropped nothing:"));
+}
+
+#[test]
 fn steps_saved_are_only_drawn_where_there_are_some() {
     assert!(!html(&made_up::not_better()).contains("fewer steps"));
 }

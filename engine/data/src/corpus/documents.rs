@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use mixmake_shards::{Map, map_file};
+use mixmake_shards::{Map, map_file, release};
 use serde::{Deserialize, Serialize};
 
 use super::spec::Source;
@@ -121,31 +121,47 @@ impl Documents {
         self.header.documents as usize
     }
 
-    fn get(&self, index: usize) -> Result<Document<'_>, DataError> {
+    fn record(&self, index: usize) -> &[u8] {
         let at = self.records_at + index * RECORD;
-        let record = &self.bytes[at..at + RECORD];
-        let number = |field: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&record[32 + field * 8..40 + field * 8]);
-            u64::from_le_bytes(word)
-        };
+        &self.bytes[at..at + RECORD]
+    }
+
+    /// What decides a document's place in the order, without looking at its text: hash, source, row.
+    fn head(&self, index: usize) -> Result<(&DocumentHash, &str, u64), DataError> {
+        let record = self.record(index);
         let damaged = || invalid(&self.path, "a record points outside of it");
         let hash = record[..32].try_into().map_err(|_| damaged())?;
-        let place =
-            usize::try_from(number(3)).ok().and_then(|place| self.texts_at.checked_add(place));
-        let range = place.zip(usize::try_from(number(4)).ok());
+        let source = usize::try_from(number(record, 0)).ok();
+        let source = source.and_then(|i| self.header.sources.get(i)).ok_or_else(damaged)?;
+        Ok((hash, source, number(record, 1)))
+    }
+
+    fn get(&self, index: usize) -> Result<Document<'_>, DataError> {
+        let (hash, source, row) = self.head(index)?;
+        let record = self.record(index);
+        let damaged = || invalid(&self.path, "a record points outside of it");
+        let place = usize::try_from(number(record, 3))
+            .ok()
+            .and_then(|place| self.texts_at.checked_add(place));
+        let range = place.zip(usize::try_from(number(record, 4)).ok());
         let range = range.and_then(|(from, bytes)| Some(from..from.checked_add(bytes)?));
         let text = range.and_then(|range| self.bytes.get(range)).ok_or_else(damaged)?;
-        let source = usize::try_from(number(0)).ok().and_then(|i| self.header.sources.get(i));
         Ok(Document {
             hash,
-            source: source.ok_or_else(damaged)?,
-            row: number(1),
-            start: number(2),
+            source,
+            row,
+            start: number(record, 2),
             text: simdutf8::basic::from_utf8(text)
                 .map_err(|e| invalid(&self.path, &e.to_string()))?,
         })
     }
+}
+
+/// One of the numbers after a record's hash.
+fn number(record: &[u8], field: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&record[32 + field * 8..40 + field * 8]);
+    u64::from_le_bytes(word)
 }
 
 fn invalid(path: &Path, problem: &str) -> DataError {
@@ -156,14 +172,29 @@ fn invalid(path: &Path, problem: &str) -> DataError {
 pub(crate) struct Merged<'a> {
     files: &'a [Documents],
     next: BinaryHeap<Reverse<Head<'a>>>,
+    places: Vec<Place>,
 }
+
+/// How far a file was read.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Records and bytes of texts that were given out.
+    records: usize,
+    texts: usize,
+    /// How many of those bytes had been when memory was last given up.
+    released: usize,
+}
+
+/// Texts of all files together that stay in memory behind the place where they are read.
+const BEHIND_BYTES: usize = 64 << 20;
 
 /// The order, and where the document is.
 type Head<'a> = (&'a DocumentHash, &'a str, u64, usize, usize);
 
 impl<'a> Merged<'a> {
     pub fn new(files: &'a [Documents]) -> Result<Self, DataError> {
-        let mut merged = Self { files, next: BinaryHeap::new() };
+        let places = vec![Place::default(); files.len()];
+        let mut merged = Self { files, next: BinaryHeap::new(), places };
         for file in 0..files.len() {
             merged.push(file, 0)?;
         }
@@ -172,8 +203,8 @@ impl<'a> Merged<'a> {
 
     fn push(&mut self, file: usize, index: usize) -> Result<(), DataError> {
         if index < self.files[file].len() {
-            let found = self.files[file].get(index)?;
-            self.next.push(Reverse((found.hash, found.source, found.row, file, index)));
+            let (hash, source, row) = self.files[file].head(index)?;
+            self.next.push(Reverse((hash, source, row, file, index)));
         }
         Ok(())
     }
@@ -182,7 +213,23 @@ impl<'a> Merged<'a> {
     pub fn next(&mut self) -> Result<Option<Document<'a>>, DataError> {
         let Some(Reverse((.., file, index))) = self.next.pop() else { return Ok(None) };
         let document = self.files[file].get(index)?;
+        self.places[file].records = index;
+        self.places[file].texts += document.text.len();
         self.push(file, index + 1)?;
         Ok(Some(document))
+    }
+
+    /// Gives up the memory of what was given out: it lies in the order in which it is read, and is read once. It may still be
+    /// used.
+    pub fn release(&mut self) {
+        let behind = BEHIND_BYTES / self.files.len().max(1);
+        for (file, place) in self.files.iter().zip(&mut self.places) {
+            if place.texts - place.released > behind {
+                let Documents { bytes, records_at, texts_at, .. } = file;
+                release(bytes, *records_at..records_at + place.records * RECORD);
+                release(bytes, texts_at + place.released..texts_at + place.texts);
+                place.released = place.texts;
+            }
+        }
     }
 }

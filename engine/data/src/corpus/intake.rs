@@ -103,7 +103,11 @@ impl<'a> Intake<'a> {
 
     /// Takes the text of an admitted row.
     pub fn text(&mut self, row: u64, text: &str) -> Result<(), DataError> {
-        let chars = text.chars().count() as u64;
+        self.text_of(row, text, text.chars().count() as u64)
+    }
+
+    /// The same where its characters were counted.
+    pub fn text_of(&mut self, row: u64, text: &str, chars: u64) -> Result<(), DataError> {
         self.tally.chars += chars;
         self.tally.lengths.add(chars);
         if let Some(rule) = self.tally.dropped.by_length(self.spec, chars) {

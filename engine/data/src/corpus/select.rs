@@ -92,6 +92,7 @@ fn run(
             chooser.take(document, look, near.as_mut())?;
             meter.add(1);
         }
+        merged.release();
     }
 }
 
@@ -147,7 +148,8 @@ struct Chooser<'s> {
     last_held: Option<DocumentHash>,
     /// Texts of samples seen, where blocks are compared.
     blocks: HashSet<[u8; 16]>,
-    hashes: Vec<DocumentHash>,
+    /// Of all documents that stay, where a later domain compares with them.
+    hashes: Option<Vec<DocumentHash>>,
     log: Log,
 }
 
@@ -196,7 +198,7 @@ impl<'s> Chooser<'s> {
             before: None,
             last_held: None,
             blocks: HashSet::new(),
-            hashes: Vec::new(),
+            hashes: out.hashes.is_some().then(Vec::new),
             log: Log::default(),
         })
     }
@@ -253,7 +255,9 @@ impl<'s> Chooser<'s> {
     }
 
     fn keep(&mut self, document: &Document) -> Result<(), DataError> {
-        self.hashes.push(*document.hash);
+        if let Some(hashes) = &mut self.hashes {
+            hashes.push(*document.hash);
+        }
         let held = self.is_held_out(document.hash);
         if held {
             self.last_held = Some(*document.hash);
@@ -324,9 +328,8 @@ impl<'s> Chooser<'s> {
         }
         self.train.finish()?;
         self.held_out.finish()?;
-        if let Some(path) = &out.hashes {
-            std::fs::write(path, self.hashes.as_flattened())
-                .map_err(DataError::io("write", path))?;
+        if let (Some(path), Some(hashes)) = (&out.hashes, &self.hashes) {
+            std::fs::write(path, hashes.as_flattened()).map_err(DataError::io("write", path))?;
         }
         let frames = self.log.frames().map_err(DataError::io("compress", &out.dropped))?;
         dropped::write(&out.dropped, frames)?;

@@ -15,7 +15,7 @@ use super::spec::ShardSpec;
 use crate::DataError;
 
 /// Names of end-of-text tokens, most specific first.
-const END_OF_TEXT_NAMES: [&str; 4] = [END_OF_TEXT, "<|end_of_text|>", "</s>", "[SEP]"];
+pub(super) const END_OF_TEXT_NAMES: [&str; 4] = [END_OF_TEXT, "<|end_of_text|>", "</s>", "[SEP]"];
 
 /// A tokenizer set up for a shard.
 pub struct Encoder {
@@ -111,6 +111,8 @@ impl Encoder {
     pub fn encode(&self, texts: &[&str]) -> Result<Encoded, DataError> {
         let mut encoded = Encoded::default();
         encoded.texts.reserve(texts.len());
+        // About as many as there are; growing from nothing would copy them several times.
+        encoded.tokens.reserve(texts.iter().map(|text| text.len()).sum::<usize>() / 4);
         let mut worker = self.fast.as_ref().map(|fast| self.take_worker(fast));
         for text in texts {
             let truncated = self.encode_one(worker.as_mut(), text, &mut encoded.tokens)?;
@@ -227,20 +229,21 @@ impl Encoder {
 
     fn largest_id(&self) -> Result<Option<u32>, DataError> {
         match &self.fast {
-            Some(fast) => Ok(fast.largest_id()),
+            Some(fast) => Ok(fast.largest_id),
             None => Ok(self.fallback()?.get_vocab(true).into_values().max()),
         }
     }
 
     fn find_end_of_text(&self) -> Result<u32, DataError> {
-        for name in END_OF_TEXT_NAMES {
-            let id = match &self.fast {
-                Some(fast) => fast.id(name),
-                None => self.fallback()?.token_to_id(name),
-            };
-            if let Some(id) = id {
-                return Ok(id);
+        let found = match &self.fast {
+            Some(fast) => fast.end_of_text,
+            None => {
+                let library = self.fallback()?;
+                END_OF_TEXT_NAMES.iter().find_map(|name| library.token_to_id(name))
             }
+        };
+        if let Some(id) = found {
+            return Ok(id);
         }
         let names = END_OF_TEXT_NAMES.join(", ");
         Err(DataError::Tokenizer(format!("it has no end-of-text token ({names})")))

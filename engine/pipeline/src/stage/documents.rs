@@ -34,14 +34,16 @@ pub(super) fn add(
     if !files.made.is_empty() {
         // What steps make is known by name only, so it is read together.
         let name = if groups.is_empty() { "" } else { "made" };
-        groups.push(Group { name: name.to_owned(), files: Vec::new() });
+        groups.push(Group { name: name.to_owned(), files: Vec::new(), bytes: 0 });
     }
     if !files.unmatched.is_empty() {
         // They have no content to read, and the plan says so.
         let unmatched = files.unmatched.iter().cloned().map(Member::Here);
         match groups.first_mut() {
             Some(first) => first.files.extend(unmatched),
-            None => groups.push(Group { name: String::new(), files: unmatched.collect() }),
+            None => {
+                groups.push(Group { name: String::new(), files: unmatched.collect(), bytes: 0 });
+            }
         }
     }
     let last = groups.len().saturating_sub(1);
@@ -95,7 +97,8 @@ fn add_group(
         inputs,
         outputs: [DOCUMENTS, ACCOUNT, DROPPED].map(OutputSpec::new).to_vec(),
         cost: Cost::Heavy,
-        threads: group.files.len() + made.len(),
+        // How large a step's outputs are is not known yet.
+        threads: group.threads().max(made.len()),
         pool: None,
         origins,
     })

@@ -8,6 +8,8 @@ use mixmake_remote::RemoteFile;
 
 /// Stored bytes that one action reads at most, where it reads several files.
 const GROUP_BYTES: u64 = 64 << 20;
+/// Stored bytes that are worth a thread: fewer are read in less time than it takes to bring threads together.
+const THREAD_BYTES: u64 = 16 << 20;
 /// Files that one action reads at most.
 const GROUP_FILES: usize = 1024;
 
@@ -17,6 +19,17 @@ pub(super) struct Group {
     /// Bits that the hashes of the names start with; empty where there is one group only.
     pub name: String,
     pub files: Vec<Member>,
+    /// Stored bytes of all of them.
+    pub bytes: u64,
+}
+
+impl Group {
+    /// Threads that reading it is worth, so that small domains are read beside each other and not one after the other.
+    /// A file is one thread's.
+    pub fn threads(&self) -> usize {
+        let worth = usize::try_from(self.bytes / THREAD_BYTES).unwrap_or(usize::MAX);
+        worth.min(self.files.len()).max(1)
+    }
 }
 
 /// A file of a group.
@@ -57,7 +70,8 @@ fn split(name: String, files: Vec<Known>, groups: &mut Vec<Group>) {
     let small = bytes <= GROUP_BYTES && files.len() <= GROUP_FILES;
     if files.len() <= 1 || small || name.len() == 256 {
         if !files.is_empty() {
-            groups.push(Group { name, files: files.into_iter().map(|file| file.file).collect() });
+            let files = files.into_iter().map(|file| file.file).collect();
+            groups.push(Group { name, files, bytes });
         }
         return;
     }
@@ -110,6 +124,19 @@ mod tests {
         }
         let groups = group(folder.path(), &paths, &[]);
         assert_eq!(groups.iter().map(|group| group.files.len()).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn threads_are_what_bytes_are_worth_and_files_allow() {
+        let group = |files: usize, bytes: u64| {
+            let files = (0..files).map(Member::Elsewhere).collect();
+            Group { name: String::new(), files, bytes }.threads()
+        };
+        assert_eq!(group(4, 5 << 20), 1);
+        assert_eq!(group(4, 40 << 20), 2);
+        assert_eq!(group(4, 64 << 20), 4);
+        assert_eq!(group(1, 4 << 30), 1);
+        assert_eq!(group(0, 0), 1);
     }
 
     #[test]

@@ -68,7 +68,11 @@ pub(super) fn add(
         inputs,
         outputs,
         cost: Cost::Heavy,
-        threads: usize::MAX,
+        // Only these rules look at documents on several threads.
+        threads: match domain.near_duplicates.is_some() || !domain.decontaminate.is_empty() {
+            true => usize::MAX,
+            false => 1,
+        },
         pool: None,
         origins,
     })

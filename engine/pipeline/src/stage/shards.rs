@@ -66,6 +66,8 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
         .iter()
         .flat_map(|split| [split.bin, split.idx, split.sidecar, split.facts].map(OutputSpec::new));
     let origins = stager.origins(&[("end-of-text", vec!["tokenizer.end-of-text".into()])]);
+    let parts = &stager.staged.documents[domain];
+    let threads = parts.iter().map(|&part| stager.staged.graph.action(part).threads).sum();
     stager.add(Action {
         target: format!("shards/{name}"),
         kind: KIND,
@@ -73,7 +75,8 @@ pub(super) fn add(stager: &mut Stager<'_>, domain: usize) -> Result<ActionId, St
         inputs,
         outputs: outputs.collect(),
         cost: Cost::Heavy,
-        threads: usize::MAX,
+        // A domain that is worth reading on so many is worth tokenizing on as many.
+        threads,
         pool: None,
         origins,
     })

@@ -3,10 +3,12 @@
 //! A lone surrogate escape (`"\ud800"`) is no text and makes its row malformed. Of a repeated key the last counts.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::bytes::{Opened, WHOLE_BYTES_MAX};
 use super::json_scan::{Wanted, scan};
 use super::lines::{Line, Lines};
 use super::{Buffers, ROW_BYTES_MAX, bytes, describe_io, literal};
@@ -21,35 +23,60 @@ pub(crate) fn read(
     meter: &Meter,
 ) -> Result<(), DataError> {
     let Buffers { decompressor, lines, text } = buffers;
-    let file = match bytes::open(path, decompressor, meter) {
-        Ok(file) => file,
+    let opened = match bytes::open_whole(path, decompressor, meter) {
+        Ok(opened) => opened,
         Err(e) => return intake.unreadable(None, describe_io(&e)),
     };
     let spec = intake.spec;
     let wanted = Wanted::new(&spec.text, spec.filters.keys());
     let mut reading = Reading { wanted, text };
-    let mut lines = Lines::new(file, lines, ROW_BYTES_MAX);
-    for number in 1.. {
-        match lines.next() {
-            Ok(Line::End) => break,
-            Ok(Line::Whole(line)) => reading.take_line(number, line, intake)?,
-            Ok(Line::TooLong) => {
-                let message = format!("the line is longer than {ROW_BYTES_MAX} bytes");
-                intake.unreadable(Some(number), message)?;
-            }
-            Err(e) => return intake.unreadable(Some(number), describe_io(&e)),
+    match opened {
+        Opened::Whole(bytes) => reading.take_whole(bytes, intake),
+        Opened::Stream(file) => {
+            reading.take_stream(&mut Lines::new(file, lines, ROW_BYTES_MAX), intake)
         }
     }
-    Ok(())
 }
 
 /// What is wanted of every line, where it can be read fast, and room for its text.
 struct Reading<'a, 'b> {
     wanted: Option<Wanted<'a>>,
-    text: &'b mut String,
+    text: &'b mut Vec<u8>,
 }
 
 impl Reading<'_, '_> {
+    fn take_whole(&mut self, mut bytes: &[u8], intake: &mut Intake) -> Result<(), DataError> {
+        const { assert!(WHOLE_BYTES_MAX < ROW_BYTES_MAX, "no line of a whole file is too long") };
+        for number in 1.. {
+            if bytes.is_empty() {
+                break;
+            }
+            let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+            self.take_line(number, &bytes[..end], intake)?;
+            bytes = bytes.get(end + 1..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn take_stream<R: Read>(
+        &mut self,
+        lines: &mut Lines<'_, R>,
+        intake: &mut Intake,
+    ) -> Result<(), DataError> {
+        for number in 1.. {
+            match lines.next() {
+                Ok(Line::End) => break,
+                Ok(Line::Whole(line)) => self.take_line(number, line, intake)?,
+                Ok(Line::TooLong) => {
+                    let message = format!("the line is longer than {ROW_BYTES_MAX} bytes");
+                    intake.unreadable(Some(number), message)?;
+                }
+                Err(e) => return intake.unreadable(Some(number), describe_io(&e)),
+            }
+        }
+        Ok(())
+    }
+
     fn take_line(
         &mut self,
         number: u64,
@@ -57,9 +84,9 @@ impl Reading<'_, '_> {
         intake: &mut Intake,
     ) -> Result<(), DataError> {
         let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, self.text));
-        let Some(object) = scanned else { return take_line(number, line, intake) };
-        match admits(number, &object, intake)? {
-            true => intake.text(number, self.text),
+        let Some(scanned) = scanned else { return take_line(number, line, intake) };
+        match admits(number, &scanned.values, intake)? {
+            true => intake.text_of(number, scanned.text, scanned.chars),
             false => Ok(()),
         }
     }

@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::json_text::{Decoded, decode_string};
+
 /// Objects and lists inside each other.
 const DEPTH_MAX: usize = 64;
 /// Longer numbers may be out of range, which is the general reader's to say.
@@ -31,11 +33,19 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Reads a line into `text` and the values that filters need; `None` where the general reader must.
-pub(super) fn scan(line: &[u8], wanted: &Wanted, text: &mut String) -> Option<Map<String, Value>> {
-    let line = simdutf8::basic::from_utf8(line).ok()?;
+/// What a line gave, besides its text.
+pub(super) struct Scanned<'t> {
+    /// The values that filters need.
+    pub values: Map<String, Value>,
+    pub text: &'t str,
+    /// Characters of the text.
+    pub chars: u64,
+}
+
+/// Reads a line; `room` is where its text goes. `None` where the general reader must.
+pub(super) fn scan<'t>(line: &[u8], wanted: &Wanted, room: &'t mut Vec<u8>) -> Option<Scanned<'t>> {
     let mut values = Map::new();
-    let mut has_text = false;
+    let mut text: Option<Decoded> = None;
     let mut at = skip_space(line, 0);
     at = expect(line, at, b'{')?;
     loop {
@@ -44,118 +54,65 @@ pub(super) fn scan(line: &[u8], wanted: &Wanted, text: &mut String) -> Option<Ma
         let key = &line[at..key_end];
         at = expect(line, skip_space(line, key_end + 1), b':')?;
         at = skip_space(line, at);
-        if key == wanted.text {
-            if has_text {
+        if key == wanted.text.as_bytes() {
+            if text.is_some() {
                 return None;
             }
-            has_text = true;
-            at = decode_string(line, expect(line, at, b'"')?, text)?;
+            let decoded = decode_string(line, expect(line, at, b'"')?, room)?;
+            (at, text) = (decoded.end, Some(decoded));
         } else {
             let end = skip_value(line, at, 0)?;
-            if wanted.keys.contains(&key) {
-                let value = serde_json::from_str(&line[at..end]).ok()?;
-                if values.insert(key.to_owned(), value).is_some() {
+            if let Some(key) = wanted.keys.iter().find(|wanted| wanted.as_bytes() == key) {
+                let value = serde_json::from_slice(&line[at..end]).ok()?;
+                if values.insert((*key).to_owned(), value).is_some() {
                     return None;
                 }
             }
             at = end;
         }
         at = skip_space(line, at);
-        match line.as_bytes().get(at)? {
+        match line.get(at)? {
             b',' => at += 1,
             b'}' => break,
             _ => return None,
         }
     }
-    (has_text && skip_space(line, at + 1) == line.len()).then_some(values)
+    let text = text.filter(|_| skip_space(line, at + 1) == line.len())?;
+    // Escapes are whole characters, so that the text decoded is UTF-8 exactly where it is in the line.
+    simdutf8::basic::from_utf8(&line[..text.start]).ok()?;
+    simdutf8::basic::from_utf8(&line[text.end..]).ok()?;
+    let decoded = simdutf8::basic::from_utf8(&room[..text.bytes]).ok()?;
+    let chars = if text.ascii { decoded.len() } else { decoded.chars().count() };
+    Some(Scanned { values, text: decoded, chars: chars as u64 })
 }
 
-fn expect(line: &str, at: usize, byte: u8) -> Option<usize> {
-    (*line.as_bytes().get(at)? == byte).then_some(at + 1)
+fn expect(line: &[u8], at: usize, byte: u8) -> Option<usize> {
+    (*line.get(at)? == byte).then_some(at + 1)
 }
 
-fn skip_space(line: &str, at: usize) -> usize {
+fn skip_space(line: &[u8], at: usize) -> usize {
     let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    at + line.as_bytes()[at.min(line.len())..].iter().take_while(space).count()
+    at + line[at.min(line.len())..].iter().take_while(space).count()
 }
 
 /// The closing quote of a string without escapes.
-fn plain_string_end(line: &str, at: usize) -> Option<usize> {
-    let bytes = &line.as_bytes()[at..];
+fn plain_string_end(line: &[u8], at: usize) -> Option<usize> {
+    let bytes = &line[at..];
     let end = at + bytes.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
-    (line.as_bytes()[end] == b'"').then_some(end)
-}
-
-/// Decodes the string that starts at `at` and gives the place after its closing quote.
-fn decode_string(line: &str, at: usize, out: &mut String) -> Option<usize> {
-    let bytes = line.as_bytes();
-    out.clear();
-    let mut copied = at;
-    loop {
-        let found = copied + memchr::memchr2(b'"', b'\\', &bytes[copied..])?;
-        out.push_str(&line[copied..found]);
-        if bytes[found] == b'"' {
-            return (!has_control(&bytes[at..found])).then_some(found + 1);
-        }
-        copied = decode_escape(line, found + 1, out)?;
-    }
-}
-
-/// The character after a backslash at `at - 1`; gives the place after the escape.
-fn decode_escape(line: &str, at: usize, out: &mut String) -> Option<usize> {
-    let plain = match line.as_bytes().get(at)? {
-        b'n' => '\n',
-        b't' => '\t',
-        b'r' => '\r',
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'u' => return decode_unicode(line, at + 1, out),
-        _ => return None,
-    };
-    out.push(plain);
-    Some(at + 1)
-}
-
-/// Four hexadecimal digits, or two times four of a surrogate pair. A lone surrogate is no character.
-fn decode_unicode(line: &str, at: usize, out: &mut String) -> Option<usize> {
-    let first = hex(line, at)?;
-    if let Some(c) = char::from_u32(first) {
-        out.push(c);
-        return Some(at + 4);
-    }
-    if line.as_bytes().get(at + 4..at + 6)? != b"\\u" || first >= 0xdc00 {
-        return None;
-    }
-    let second = hex(line, at + 6)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-    out.push(char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + second)?);
-    Some(at + 10)
-}
-
-fn hex(line: &str, at: usize) -> Option<u32> {
-    let digits = line.as_bytes().get(at..at + 4)?;
-    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | (digit as char).to_digit(16)?))
-}
-
-/// Whether a control character stands unescaped, which JSON forbids. Whole chunks, so that it is vectorised.
-fn has_control(bytes: &[u8]) -> bool {
-    bytes.chunks(64).any(|chunk| chunk.iter().fold(false, |any, &byte| any | (byte < 0x20)))
+    (line[end] == b'"').then_some(end)
 }
 
 /// The place after the value at `at`.
-fn skip_value(line: &str, at: usize, depth: usize) -> Option<usize> {
-    let bytes = line.as_bytes();
-    let word = |word: &str| line[at..].starts_with(word).then_some(at + word.len());
-    match bytes.get(at)? {
-        b'"' => skip_string(bytes, at + 1),
+fn skip_value(line: &[u8], at: usize, depth: usize) -> Option<usize> {
+    let word = |word: &[u8]| line[at..].starts_with(word).then_some(at + word.len());
+    match line.get(at)? {
+        b'"' => skip_string(line, at + 1),
         b'{' => skip_members(line, at + 1, b'}', depth + 1),
         b'[' => skip_members(line, at + 1, b']', depth + 1),
-        b't' => word("true"),
-        b'f' => word("false"),
-        b'n' => word("null"),
-        _ => skip_number(bytes, at),
+        b't' => word(b"true"),
+        b'f' => word(b"false"),
+        b'n' => word(b"null"),
+        _ => skip_number(line, at),
     }
 }
 
@@ -183,21 +140,21 @@ fn skip_string(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// The members of an object or a list, up to and with its closing bracket.
-fn skip_members(line: &str, at: usize, close: u8, depth: usize) -> Option<usize> {
+fn skip_members(line: &[u8], at: usize, close: u8, depth: usize) -> Option<usize> {
     let mut at = skip_space(line, at);
     if depth > DEPTH_MAX {
         return None;
     }
-    if *line.as_bytes().get(at)? == close {
+    if *line.get(at)? == close {
         return Some(at + 1);
     }
     loop {
         if close == b'}' {
-            at = skip_string(line.as_bytes(), expect(line, at, b'"')?)?;
+            at = skip_string(line, expect(line, at, b'"')?)?;
             at = skip_space(line, expect(line, skip_space(line, at), b':')?);
         }
         at = skip_space(line, skip_value(line, at, depth)?);
-        match *line.as_bytes().get(at)? {
+        match *line.get(at)? {
             b',' => at = skip_space(line, at + 1),
             byte if byte == close => return Some(at + 1),
             _ => return None,
@@ -235,11 +192,13 @@ mod tests {
     fn check(line: &str) -> bool {
         let (text, filters) = (columns(&["text"]), columns(&["meta.language", "id"]));
         let wanted = Wanted::new(&text, filters.iter()).expect("a fast column");
-        let mut decoded = String::new();
-        let Some(values) = scan(line.as_bytes(), &wanted, &mut decoded) else { return false };
+        let mut room = Vec::new();
+        let Some(scanned) = scan(line.as_bytes(), &wanted, &mut room) else { return false };
+        let values = scanned.values;
         let general: Map<String, Value> =
             serde_json::from_str(line).unwrap_or_else(|e| panic!("{line} is wrong: {e}"));
-        assert_eq!(general["text"], decoded, "{line}");
+        assert_eq!(general["text"], scanned.text, "{line}");
+        assert_eq!(scanned.chars, scanned.text.chars().count() as u64, "{line}");
         for key in ["meta", "id", "meta.language"] {
             assert_eq!(values.get(key), general.get(key), "{line}");
         }
@@ -309,10 +268,15 @@ mod tests {
         assert!(!check(&deep));
         let text = columns(&["text"]);
         let wanted = Wanted::new(&text, [].iter()).expect("a fast column");
-        assert!(
-            scan(b"{\"text\":\"\xff\"}", &wanted, &mut String::new()).is_none(),
-            "invalid UTF-8"
-        );
+        for line in [
+            &b"{\"text\":\"\xff\"}"[..],
+            b"{\"text\":\"\xe4\xbd\\u00a0\"}",
+            b"{\"text\":\"\\u00e9\x80\"}",
+            b"{\"text\":\"a\",\"id\":\"\xff\"}",
+            b"{\"\xff\":1,\"text\":\"a\"}",
+        ] {
+            assert!(scan(line, &wanted, &mut Vec::new()).is_none(), "invalid UTF-8");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod csv;
 mod every_text;
 mod json_lines;
 mod json_scan;
+mod json_text;
 mod lines;
 mod literal;
 mod plain;
@@ -28,7 +29,7 @@ pub(crate) const ROW_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct Buffers {
     decompressor: bytes::Decompressor,
     lines: Vec<u8>,
-    text: String,
+    text: Vec<u8>,
 }
 
 /// Reads all rows of a source.

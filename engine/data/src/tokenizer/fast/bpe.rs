@@ -1,16 +1,17 @@
 //! GPT-2's byte-level BPE: words, then merges of their bytes, behind a cache of words.
 
-use super::cache::{self, PADDING, SHORT, WordCache};
-use super::gpt2_words::{Classes, Words};
+use std::ops::Range;
+
+use super::byte_pairs::BytePairs;
+use super::cache::{self, PADDING, Place, WordCache};
+use super::gpt2_words::{Classes, RUN, Words};
 use super::json::{Merge, Vocabulary};
 use super::merges::Merges;
-
-/// Words whose ends are found before any of them is looked up.
-const RUN: usize = 64;
 
 /// The tables of a vocabulary.
 pub(crate) struct Bpe {
     merges: Merges,
+    pairs: BytePairs,
     /// The id of each byte's token.
     bytes: Box<[u32; 256]>,
 }
@@ -21,24 +22,71 @@ pub(crate) struct BpeWorker {
     cache: WordCache,
     padded: Vec<u8>,
     ids: Vec<u32>,
+    runs: [Run; 2],
+}
+
+/// A word before it is looked up.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    end: usize,
+    key: u128,
+    place: Place,
+}
+
+/// Some words in a row.
+struct Run {
+    words: [Found; RUN],
+    count: usize,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { words: [Found::default(); RUN], count: 0 }
+    }
+
+    /// Finds the words from `start` on, none at the text's end; gives where the last one ends.
+    #[inline]
+    fn read(&mut self, words: &mut Words, start: usize, cache: &WordCache) -> usize {
+        let mut ends = [0; RUN];
+        self.count = if start < words.text.len() { words.ends(start, &mut ends) } else { 0 };
+        let mut at = start;
+        for (&end, word) in ends[..self.count].iter().zip(&mut self.words) {
+            let key = cache::key_of(words.padded, at, end - at);
+            *word = Found { end, key, place: cache.place(key) };
+            at = end;
+        }
+        at
+    }
 }
 
 impl Bpe {
     /// `None` where a byte has no token, or a merge names a token that is not there.
     pub fn new(vocabulary: &Vocabulary, merges: &[Merge]) -> Option<Self> {
         let mut bytes = Box::new([0; 256]);
+        let mut byte_of = [None; BYTE_CHARS];
         for (byte, id) in bytes.iter_mut().enumerate() {
-            *id = vocabulary.id(byte_char(byte as u8).encode_utf8(&mut [0; 4]))?;
+            let c = byte_char(byte as u8);
+            *id = vocabulary.id(c.encode_utf8(&mut [0; 4]))?;
+            byte_of[c as usize] = Some(byte as u8);
         }
-        let mut joined = String::new();
-        let ids = merges.iter().map(|Merge(left, right)| {
-            joined.clear();
-            joined.push_str(left);
-            joined.push_str(right);
-            Some((vocabulary.id(left)?, vocabulary.id(right)?, vocabulary.id(&joined)?))
-        });
-        let ids: Vec<_> = ids.collect::<Option<_>>()?;
-        Some(Self { merges: Merges::new(&ids)?, bytes })
+        let byte_of = |c: char| byte_of.get(c as usize).copied().flatten();
+        let (mut pairs, mut ids) = (BytePairs::new(), Vec::with_capacity(merges.len()));
+        let by_id = vocabulary.by_id();
+        let mut made = 0;
+        for (rank, Merge(left, right)) in merges.iter().enumerate() {
+            // Merges' tokens mostly have the ids of their order.
+            let next: &str = by_id.get(made as usize + 1).unwrap_or(&"");
+            made = match next.strip_prefix(&**left) {
+                Some(rest) if rest == right => made + 1,
+                _ => vocabulary.id(&format!("{left}{right}"))?,
+            };
+            ids.push((vocabulary.id(left)?, vocabulary.id(right)?, made));
+            let (mut left, mut right) = (left.chars(), right.chars());
+            let (last, first) = (byte_of(left.next_back()?)?, byte_of(right.next()?)?);
+            let whole = left.as_str().is_empty() && right.as_str().is_empty();
+            pairs.add(last, first, whole, rank as u32);
+        }
+        Some(Self { merges: Merges::new(&ids)?, pairs, bytes })
     }
 
     pub fn worker(&self) -> BpeWorker {
@@ -47,67 +95,99 @@ impl Bpe {
             cache: WordCache::new(),
             padded: Vec::new(),
             ids: Vec::new(),
+            runs: [Run::new(), Run::new()],
         }
     }
 
     pub fn encode(&self, worker: &mut BpeWorker, text: &str, out: &mut Vec<u32>) {
-        let BpeWorker { classes, cache, padded, ids } = worker;
+        let BpeWorker { classes, cache, padded, ids, runs } = worker;
         padded.clear();
         padded.extend_from_slice(text.as_bytes());
         padded.extend_from_slice(&[0; PADDING]);
         let mut words = Words { text, padded, classes };
-        let (mut start, mut run) = (0, [(0, 0); RUN]);
-        while start < text.len() {
-            // First where some words end, then what they are: so the cache's memory is waited for once, not once a word.
-            let mut count = 0;
-            let first = start;
-            while start < text.len() && count < RUN {
-                let end = words.end(start);
-                let short = end - start <= SHORT;
-                run[count] =
-                    (end, if short { cache::key(words.padded, start, end - start) } else { 0 });
-                start = end;
-                count += 1;
-            }
-            let mut at = first;
-            for &(end, key) in &run[..count] {
-                let known = key != 0 && cache.append(key, out);
-                if !known {
-                    self.encode_word(&text.as_bytes()[at..end], key, cache, ids, out);
+        // The words of a run are looked up when those of the next are found: by then the cache's memory has come.
+        let [mut run, mut next] = runs.each_mut();
+        let mut start = 0;
+        let mut read = run.read(&mut words, 0, cache);
+        while run.count > 0 {
+            read = next.read(&mut words, read, cache);
+            for word in &run.words[..run.count] {
+                if !cache.append(word.key, word.place, out) {
+                    self.encode_word(words.padded, start..word.end, word.key, cache, ids, out);
                 }
-                at = end;
+                start = word.end;
             }
+            std::mem::swap(&mut run, &mut next);
         }
     }
 
-    /// A word that is not among the short ones known; `key` is 0 where it is long.
+    /// A word that was not found.
     #[inline(never)]
     fn encode_word(
         &self,
-        word: &[u8],
+        padded: &[u8],
+        word: Range<usize>,
         key: u128,
         cache: &mut WordCache,
         ids: &mut Vec<u32>,
         out: &mut Vec<u32>,
     ) {
-        if let Some(known) = if key == 0 { cache.long(word) } else { None } {
+        // Some word before may have been this one.
+        if cache.append(key, cache.place(key), out) {
+            return;
+        }
+        let first = self.pairs.piece(&padded[word.clone()]);
+        if first == word.len() {
+            return self.encode_piece(&padded[word], key, cache, ids, out);
+        }
+        let before = out.len();
+        let (mut start, mut length) = (word.start, first);
+        while length > 0 {
+            let key = cache::key_of(padded, start, length);
+            if !cache.append(key, cache.place(key), out) {
+                self.encode_piece(&padded[start..start + length], key, cache, ids, out);
+            }
+            start += length;
+            length = self.pairs.piece(&padded[start..word.end]);
+        }
+        // A long word of pieces hardly comes again, and its pieces are known now.
+        if key != cache::LONG {
+            cache.insert(key, &out[before..]);
+        }
+    }
+
+    /// A word, or a part of one, that merges keep apart from what is around it.
+    fn encode_piece(
+        &self,
+        piece: &[u8],
+        key: u128,
+        cache: &mut WordCache,
+        ids: &mut Vec<u32>,
+        out: &mut Vec<u32>,
+    ) {
+        if key == cache::LONG
+            && let Some(known) = cache.long(piece)
+        {
             out.extend_from_slice(known);
             return;
         }
-        self.merge(word, ids);
+        self.merge(piece, ids);
         match key {
-            0 => cache.insert_long(word, ids),
+            cache::LONG => cache.insert_long(piece, ids),
             _ => cache.insert(key, ids),
         }
         out.extend_from_slice(ids);
     }
 
-    fn merge(&self, word: &[u8], ids: &mut Vec<u32>) {
+    fn merge(&self, piece: &[u8], ids: &mut Vec<u32>) {
         ids.clear();
-        ids.extend(word.iter().map(|&byte| self.bytes[byte as usize]));
-        self.merges.merge(ids);
+        ids.extend(piece.iter().map(|&byte| self.bytes[byte as usize]));
+        self.merges.merge(ids, |at| self.pairs.rank(piece[at], piece[at + 1]));
     }
 }
+
+/// Above all of [`byte_char`].
+const BYTE_CHARS: usize = 0x200;
 
 /// GPT-2's printable character for a byte: itself where printable, else the next one from U+0100 on.
 pub(crate) fn byte_char(byte: u8) -> char {

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 
 /// Longest word that fits a key, in bytes; its length takes the sixteenth.
 pub(super) const SHORT: usize = 15;
-/// What the padded text must have after its end, so that a key can be read at once.
-pub(super) const PADDING: usize = 16;
+/// What the padded text must have after its end, so that a key, or a block of [`super::gpt2_blocks`], can be read at once.
+pub(super) const PADDING: usize = 64;
 
 const BUCKETS: usize = 1 << 16;
 /// Ids of entries with more than three wait here; the cache starts anew when it is full.
@@ -27,6 +27,10 @@ struct Entry {
 #[repr(align(64))]
 struct Bucket([Entry; 2]);
 
+/// Where a word would be.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place(usize);
+
 /// The ids of words seen before.
 pub(super) struct WordCache {
     buckets: Box<[Bucket; BUCKETS]>,
@@ -42,7 +46,17 @@ fn buckets() -> Box<[Bucket; BUCKETS]> {
     }
 }
 
+/// No key: the word is too long for one.
+pub(super) const LONG: u128 = u128::MAX;
+
+/// The key of a word of any length, which is not empty.
+#[inline]
+pub(super) fn key_of(padded: &[u8], start: usize, length: usize) -> u128 {
+    if length <= SHORT { key(padded, start, length) } else { LONG }
+}
+
 /// A word as the cache knows it.
+#[inline]
 pub(super) fn key(padded: &[u8], start: usize, length: usize) -> u128 {
     let mut window = [0; 16];
     window.copy_from_slice(&padded[start..start + 16]);
@@ -55,10 +69,18 @@ impl WordCache {
         Self { buckets: buckets(), spill: Vec::new(), long: FxHashMap::default() }
     }
 
-    /// Appends the ids of a short word; says whether it was known.
+    /// Where a word is, if it is there. Its memory is asked for, so that it has come when it is needed.
     #[inline]
-    pub fn append(&self, key: u128, out: &mut Vec<u32>) -> bool {
-        let bucket = &self.buckets[place(key)].0;
+    pub fn place(&self, key: u128) -> Place {
+        let place = place(key);
+        prefetch(&self.buckets[place]);
+        Place(place)
+    }
+
+    /// Appends the ids of a word from its place; says whether it is there.
+    #[inline]
+    pub fn append(&self, key: u128, Place(place): Place, out: &mut Vec<u32>) -> bool {
+        let bucket = &self.buckets[place & (BUCKETS - 1)].0;
         // Which of the two is no branch: it would be foreseen badly.
         let entry = &bucket[usize::from(bucket[1].key == key)];
         if entry.key != key {
@@ -112,6 +134,18 @@ impl WordCache {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the instruction takes a pointer")]
+#[inline]
+fn prefetch(bucket: &Bucket) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: SSE is part of x86-64, and a prefetch is a hint: it neither reads nor faults.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(bucket).cast()) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch(_: &Bucket) {}
+
 #[inline]
 fn place(key: u128) -> usize {
     let (low, high) = (key as u64, (key >> 64) as u64);
@@ -142,7 +176,7 @@ mod tests {
         let mut known = 0;
         for i in 0..400_000 {
             let mut out = vec![9];
-            if cache.append(key_of(i), &mut out) {
+            if cache.append(key_of(i), cache.place(key_of(i)), &mut out) {
                 known += 1;
                 assert_eq!(out[1..], ids(i), "{}", word(i));
             } else {

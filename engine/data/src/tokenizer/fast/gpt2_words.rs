@@ -6,7 +6,8 @@
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
-use super::ascii;
+use super::gpt2_blocks::Starts;
+use super::{ascii, gpt2_blocks};
 
 /// What the expression sees in a character.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,8 @@ pub(super) enum Class {
 pub(super) struct Classes {
     ascii: [Class; 128],
     others: Vec<Class>,
+    /// Whether [`gpt2_blocks`] takes ASCII for the same.
+    pub blocks: bool,
 }
 
 impl Classes {
@@ -32,10 +35,13 @@ impl Classes {
         for (byte, class) in ascii.iter_mut().enumerate() {
             *class = ask(byte as u8 as char);
         }
-        Self { ascii, others: vec![Class::Unknown; 0x11_0000] }
+        let blocks = gpt2_blocks::serves(|byte| ascii[usize::from(byte)]);
+        Self { ascii, others: vec![Class::Unknown; 0x11_0000], blocks }
     }
 
-    fn of(&mut self, c: char) -> Class {
+    /// The class of a character beyond ASCII.
+    #[inline]
+    pub fn of(&mut self, c: char) -> Class {
         let class = &mut self.others[c as usize];
         if *class == Class::Unknown {
             *class = ask(c);
@@ -67,7 +73,31 @@ pub(super) struct Words<'a> {
     pub classes: &'a mut Classes,
 }
 
+/// Words whose ends are found before any of them is looked up.
+pub(super) const RUN: usize = gpt2_blocks::BLOCK;
+
 impl Words<'_> {
+    /// The ends of some words, the first of which starts at `start`, before the text's end; gives how many, at least one.
+    #[inline]
+    pub fn ends(&mut self, start: usize, ends: &mut [usize; RUN]) -> usize {
+        let mut count = 0;
+        let mut rest =
+            if self.classes.blocks { self.starts(start) } else { Starts { bits: 0, last: false } };
+        while rest.bits != 0 {
+            ends[count] = start + rest.bits.trailing_zeros() as usize;
+            count += 1;
+            rest.bits &= rest.bits - 1;
+        }
+        if rest.last {
+            ends[count] = self.text.len();
+            count += 1;
+        } else if count == 0 {
+            ends[0] = self.end(start);
+            count = 1;
+        }
+        count
+    }
+
     /// The end of the word that starts at `start`, which is before the text's end.
     #[inline]
     pub fn end(&mut self, start: usize) -> usize {
@@ -96,7 +126,7 @@ impl Words<'_> {
     }
 
     /// The end of `s`, `t`, `m`, `d`, `re`, `ve` or `ll` at `at`; the padding is none of them.
-    fn contraction(&self, at: usize) -> Option<usize> {
+    pub fn contraction(&self, at: usize) -> Option<usize> {
         match (self.padded[at], self.padded[at + 1]) {
             (b's' | b't' | b'm' | b'd', _) => Some(at + 1),
             (b'r' | b'v', b'e') | (b'l', b'l') => Some(at + 2),
@@ -178,6 +208,14 @@ mod tests {
             at = words.end(at);
             ends.push(at);
         }
+        let (mut run, mut in_blocks) = ([0; RUN], Vec::new());
+        let mut at = 0;
+        while at < text.len() {
+            let count = words.ends(at, &mut run);
+            in_blocks.extend_from_slice(&run[..count]);
+            at = run[count - 1];
+        }
+        assert_eq!(in_blocks, ends, "{text:?}");
         ends
     }
 

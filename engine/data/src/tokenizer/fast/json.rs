@@ -51,7 +51,8 @@ pub(super) struct Added {
 #[serde(deny_unknown_fields)]
 pub(super) struct Model<'a> {
     pub r#type: Option<String>,
-    pub vocab: Vocabulary,
+    #[serde(borrow)]
+    pub vocab: Vocabulary<'a>,
     #[serde(borrow)]
     pub merges: Option<Vec<Merge<'a>>>,
     pub dropout: Option<f32>,
@@ -68,10 +69,10 @@ pub(super) struct Model<'a> {
     pub max_input_chars_per_word: Option<usize>,
 }
 
-/// Tokens and their ids.
-pub(crate) struct Vocabulary(pub FxHashMap<String, u32>);
+/// Tokens and their ids. Tokens stay in the file's bytes where they can.
+pub(crate) struct Vocabulary<'a>(pub FxHashMap<Cow<'a, str>, u32>);
 
-impl Vocabulary {
+impl Vocabulary<'_> {
     pub fn id(&self, token: &str) -> Option<u32> {
         self.0.get(token).copied()
     }
@@ -79,22 +80,33 @@ impl Vocabulary {
     pub fn largest(&self) -> Option<u32> {
         self.0.values().copied().max()
     }
+
+    /// Tokens at the places of their ids; an empty one where there is none, or an id is far above their number.
+    pub fn by_id(&self) -> Vec<&str> {
+        let mut tokens = vec![""; 2 * self.0.len()];
+        for (token, &id) in &self.0 {
+            if let Some(place) = tokens.get_mut(id as usize) {
+                *place = token;
+            }
+        }
+        tokens
+    }
 }
 
-impl<'de> Deserialize<'de> for Vocabulary {
+impl<'de: 'a, 'a> Deserialize<'de> for Vocabulary<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Vocabulary;
+            type Value = Vocabulary<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("an object of tokens and ids")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary<'de>, A::Error> {
                 // Room for the common sizes, so that filling it does not rehash.
                 let mut tokens = FxHashMap::with_capacity_and_hasher(1 << 16, Default::default());
-                while let Some((token, id)) = map.next_entry::<String, u32>()? {
+                while let Some((Token(token), id)) = map.next_entry::<Token<'de>, u32>()? {
                     tokens.insert(token, id);
                 }
                 Ok(Vocabulary(tokens))
@@ -122,7 +134,7 @@ pub(crate) struct Merge<'a>(pub Cow<'a, str>, pub Cow<'a, str>);
 
 /// A token that need not be copied.
 #[derive(Deserialize)]
-struct Piece<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Token<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -145,9 +157,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge<'de>, A::Error> {
-                let two = (seq.next_element()?, seq.next_element()?, seq.next_element::<Piece>()?);
+                let two = (seq.next_element()?, seq.next_element()?, seq.next_element::<Token>()?);
                 match two {
-                    (Some(Piece(left)), Some(Piece(right)), None) => Ok(Merge(left, right)),
+                    (Some(Token(left)), Some(Token(right)), None) => Ok(Merge(left, right)),
                     _ => Err(A::Error::custom("not two tokens")),
                 }
             }

@@ -6,13 +6,14 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 
 /// No such pair: above every rank.
-const NONE: u32 = 1 << RANK_BITS;
+pub(super) const NONE: u32 = 1 << RANK_BITS;
 /// Words of more symbols go through a heap: looking through all for the lowest rank is quadratic.
 const SCAN_MAX: usize = 48;
 /// Ids below 2^20 and ranks below 2^24 fit a slot of eight bytes; no vocabulary of the field comes near.
 const ID_BITS: u32 = 20;
 const RANK_BITS: u32 = 24;
 const EMPTY: u64 = u64::MAX;
+const FILTER_BITS: usize = 1 << 19;
 /// Slots that are looked at together, without a branch.
 const BUCKET: usize = 4;
 
@@ -24,6 +25,8 @@ struct Bucket([u64; BUCKET]);
 pub(super) struct Merges {
     /// A slot is left id, right id and rank, from the top. Small, so that a processor's cache holds it.
     buckets: Vec<Bucket>,
+    /// A bit by another part of a pair's hash, set where a pair has it: most pairs asked for are none, and this is small.
+    filter: Box<[u64; FILTER_BITS / 64]>,
     /// Pairs whose bucket was full.
     others: FxHashMap<u64, u32>,
     /// By rank, the id that the merge makes.
@@ -42,6 +45,7 @@ impl Merges {
         let size = (merges.len() / 2 + 1).next_power_of_two();
         let mut table = Self {
             buckets: vec![Bucket([EMPTY; BUCKET]); size],
+            filter: Box::new([0; FILTER_BITS / 64]),
             others: FxHashMap::default(),
             made: merges.iter().map(|merge| merge.2).collect(),
         };
@@ -50,7 +54,8 @@ impl Merges {
                 return None;
             }
             let pair = pair(left, right);
-            let home = table.home(pair);
+            let (home, bit) = table.home(pair);
+            table.filter[bit / 64] |= 1 << (bit % 64);
             match table.buckets[home].0.iter_mut().find(|slot| **slot == EMPTY) {
                 Some(slot) => *slot = pair << RANK_BITS | rank as u64,
                 None => drop(table.others.insert(pair, rank as u32)),
@@ -59,45 +64,58 @@ impl Merges {
         Some(table)
     }
 
-    fn home(&self, pair: u64) -> usize {
-        (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.buckets.len() - 1)
+    /// The bucket of a pair and its bit in the filter.
+    #[inline]
+    fn home(&self, pair: u64) -> (usize, usize) {
+        let hash = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (
+            (hash >> 32) as usize & (self.buckets.len() - 1),
+            (hash >> 45) as usize & (FILTER_BITS - 1),
+        )
     }
 
     /// The rank of a pair, or [`NONE`].
     #[inline]
     fn find(&self, left: u32, right: u32) -> u32 {
         let pair = pair(left, right);
-        let bucket = &self.buckets[self.home(pair)].0;
+        let (home, bit) = self.home(pair);
+        let maybe = self.filter[bit / 64] >> (bit % 64) & 1;
+        // A pair that is none is looked for in the first bucket, which is always near: no branch, it would be foreseen badly.
+        let bucket = &self.buckets[home & (maybe as usize).wrapping_neg()].0;
         let mut rank = NONE;
         for slot in bucket {
             let own = (slot & ((1 << RANK_BITS) - 1)) as u32;
             rank = if slot >> RANK_BITS == pair { own } else { rank };
         }
-        if rank == NONE && bucket[BUCKET - 1] != EMPTY {
+        if rank == NONE && maybe == 1 && bucket[BUCKET - 1] != EMPTY {
             return self.others.get(&pair).copied().unwrap_or(NONE);
         }
         rank
     }
 
-    /// Merges `ids` in place as far as it goes.
-    pub fn merge(&self, ids: &mut Vec<u32>) {
+    /// Merges `ids` in place as far as it goes. `first` gives the rank of the two at a place of `ids` as they are now, or
+    /// [`NONE`]: it is known of bytes without the table.
+    #[inline]
+    pub fn merge(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
         match ids.len() {
-            0..=16 => self.merge_short::<16>(ids),
-            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids),
+            0..=1 => {}
+            2..=8 => self.merge_short::<8>(ids, first),
+            9..=16 => self.merge_short::<16>(ids, first),
+            17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids, first),
             _ => self.merge_long(ids),
         }
     }
 
     /// Symbols stay where they are and know their neighbours. `MAX` is at least their number, and a constant, so that the
     /// search for the lowest rank is a few vector operations.
-    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>) {
+    fn merge_short<const MAX: usize>(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
         const { assert!(MAX <= 1 << PLACE_BITS) };
         let count = ids.len();
         let mut ranks = [LAST; MAX];
         let mut next = [0u8; MAX];
         let mut before = [0u8; MAX];
-        for (at, pair) in ids.windows(2).enumerate() {
-            ranks[at] = placed(self.find(pair[0], pair[1]), at);
+        for at in 0..count.saturating_sub(1) {
+            ranks[at] = placed(first(at), at);
             next[at] = at as u8 + 1;
             before[at + 1] = at as u8;
         }
@@ -239,13 +257,13 @@ mod tests {
             let expected = slowly(&table, word.clone());
             let (mut short, mut long) = (word.clone(), word.clone());
             if length <= SCAN_MAX {
-                table.merge_short::<SCAN_MAX>(&mut short);
+                table.merge_short::<SCAN_MAX>(&mut short, |at| table.find(word[at], word[at + 1]));
                 assert_eq!(short, expected, "{word:?}");
             }
             table.merge_long(&mut long);
             assert_eq!(long, expected, "{word:?}");
             let mut chosen = word.clone();
-            table.merge(&mut chosen);
+            table.merge(&mut chosen, |at| table.find(word[at], word[at + 1]));
             assert_eq!(chosen, expected, "{word:?}");
         }
     }

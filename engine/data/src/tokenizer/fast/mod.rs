@@ -9,7 +9,9 @@
 mod ascii;
 mod bert_chars;
 mod bpe;
+mod byte_pairs;
 mod cache;
+mod gpt2_blocks;
 mod gpt2_words;
 mod json;
 mod merges;
@@ -27,7 +29,9 @@ pub(crate) struct FastTokenizer {
     /// Ids that the post-processor puts before and after a text.
     pub before: Vec<u32>,
     pub after: Vec<u32>,
-    vocabulary: json::Vocabulary,
+    /// Of the names that an end-of-text token may have, in their order, the first token there is.
+    pub end_of_text: Option<u32>,
+    pub largest_id: Option<u32>,
 }
 
 pub(crate) enum Model {
@@ -68,13 +72,5 @@ impl FastTokenizer {
             (Model::WordPiece(model), Worker::WordPiece(worker)) => model.encode(worker, text, out),
             _ => Err(NeedsLibrary),
         }
-    }
-
-    pub fn id(&self, token: &str) -> Option<u32> {
-        self.vocabulary.id(token)
-    }
-
-    pub fn largest_id(&self) -> Option<u32> {
-        self.vocabulary.largest()
     }
 }

@@ -8,6 +8,7 @@ use super::bpe::Bpe;
 use super::json::{Added, TokenizerJson, Vocabulary};
 use super::wordpiece::WordPiece;
 use super::{FastTokenizer, Model};
+use crate::tokenizer::encode::END_OF_TEXT_NAMES;
 
 /// The fast tokenizer of the bytes of a `tokenizer.json`, where it is one of the two known pipelines.
 pub(crate) fn recognise(json: &[u8]) -> Option<FastTokenizer> {
@@ -21,7 +22,9 @@ pub(crate) fn recognise(json: &[u8]) -> Option<FastTokenizer> {
         "WordPiece" => Model::WordPiece(word_piece(&parsed)?),
         _ => return None,
     };
-    Some(FastTokenizer { model, before, after, vocabulary: parsed.model.vocab })
+    let vocabulary = &parsed.model.vocab;
+    let end_of_text = END_OF_TEXT_NAMES.iter().find_map(|name| vocabulary.id(name));
+    Some(FastTokenizer { model, before, after, end_of_text, largest_id: vocabulary.largest() })
 }
 
 /// Special tokens in texts are ordinary text, so they split nothing; others would. Each must be in the model's

@@ -183,7 +183,7 @@ impl WordPiece {
             out.push(self.unknown);
         } else if length <= SHORT {
             let key = cache::key(&word.bytes, 0, length);
-            if !cache.append(key, out) {
+            if !cache.append(key, cache.place(key), out) {
                 self.pieces(&word.bytes[..length], ids);
                 cache.insert(key, ids);
                 out.extend_from_slice(ids);
