@@ -42,7 +42,7 @@ pub struct Law {
 pub struct LawScore {
     pub law: String,
     pub taken: bool,
-    /// rmse, mae, relative error, Spearman's rank correlation, R².
+    /// rmse, mae, relative error, Spearman's rank correlation (NaN where there is none), R².
     pub scores: Result<[f64; 5], String>,
 }
 
@@ -66,7 +66,7 @@ pub struct Target {
     pub points: Vec<Agreement>,
     /// Of the residuals.
     pub rms: f64,
-    /// Cross-validated, with Spearman's rank correlation.
+    /// Cross-validated, with Spearman's rank correlation (NaN where folds are too small to have one).
     pub held_out: Option<(f64, f64)>,
     pub at_reference: f64,
     pub at_optimum: f64,

@@ -1,5 +1,5 @@
 //! How often intervals cover the truth, over as many worlds as asked:
-//! `cargo run --release -p mixmake-fit --example coverage -- WORLDS [ddo|laws]`.
+//! `cargo run --release -p mixmake-fit --example coverage -- WORLDS [ddo|laws|both] [DOMAINS]`.
 //!
 //! One line a cell: the share of worlds whose interval of level .8 holds the true optimal weight (mean and least over domains
 //! whose optimum is at no bound), and the real gain of the proposed mixture. The tests hold smaller counts of the same.
@@ -84,9 +84,12 @@ impl Tally {
     }
 }
 
-fn ddo_worlds(worlds: u64) -> Result<(), mixmake_fit::FitError> {
+fn ddo_worlds(worlds: u64, only: Option<usize>) -> Result<(), mixmake_fit::FitError> {
     use ddo::{Kind, World};
     let print = |world: World| -> Result<(), mixmake_fit::FitError> {
+        if only.is_some_and(|domains| domains != world.domains) {
+            return Ok(());
+        }
         println!("{}: {}", world.name(), world.tally(worlds)?.line());
         Ok(())
     };
@@ -110,9 +113,9 @@ fn ddo_worlds(worlds: u64) -> Result<(), mixmake_fit::FitError> {
     Ok(())
 }
 
-fn law_worlds(worlds: u64) {
+fn law_worlds(worlds: u64, only: Option<usize>) {
     for law in LawName::ALL.into_iter().filter(|law| *law != LawName::Trees) {
-        for domains in [3, 7, 20] {
+        for domains in [3, 7, 20].into_iter().filter(|m| only.is_none_or(|only| only == *m)) {
             if domains == 20
                 && !matches!(
                     law,
@@ -132,15 +135,16 @@ fn law_worlds(worlds: u64) {
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let worlds: u64 = std::env::args().nth(1).map_or(Ok(400), |text| text.parse())?;
     let part = std::env::args().nth(2);
+    let domains = std::env::args().nth(3).map(|text| text.parse()).transpose()?;
     let error = (LEVEL * (1.0 - LEVEL) / worlds as f64).sqrt();
     println!(
         "level {LEVEL}, {worlds} worlds a cell, sampling error of a share of one domain or gain {error:.3}"
     );
     if part.as_deref() != Some("laws") {
-        ddo_worlds(worlds)?;
+        ddo_worlds(worlds, domains)?;
     }
     if part.as_deref() != Some("ddo") {
-        law_worlds(worlds);
+        law_worlds(worlds, domains);
     }
     Ok(())
 }

@@ -444,3 +444,16 @@ fn a_held_domain_has_a_wide_interval() {
     let Uncertainty::Intervals { multiples, .. } = &fit.uncertainty else { panic!("none") };
     assert!(multiples[4].low < 0.5, "{:?}", multiples[4]);
 }
+
+/// Of two base runs the noise has one degree of freedom: some of many draws are larger than the objective itself.
+#[test]
+fn noise_of_two_runs_may_be_drawn_larger_than_the_objective() {
+    let world = World::published();
+    let mut evidence = world.evidence(1, || 0.0);
+    evidence.base = [-0.02, 0.02].map(|error| world.run(world.base.clone(), error)).to_vec();
+    let bootstrap = Bootstrap { draws: 3000, ..Bootstrap::default() };
+    let fit = solve(&evidence, &Options { bootstrap, ..Options::default() }).expect("a fit");
+    let Uncertainty::Intervals { weights, gain, .. } = &fit.uncertainty else { panic!("none") };
+    assert!(gain.low.is_finite() && gain.high.is_finite() && gain.low < gain.high, "{gain:?}");
+    assert!(weights.iter().all(|w| 0.0 <= w.low && w.high <= 1.0), "{weights:?}");
+}

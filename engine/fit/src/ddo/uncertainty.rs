@@ -101,11 +101,16 @@ pub(super) fn bootstrap(
     Ok((uncertainty, draws.into_iter().map(scale).collect()))
 }
 
+/// The relative error of a redrawn mean as a factor: above 0 however large the size that few repeats let a draw have.
+fn factor(error: f64) -> f64 {
+    error.clamp(-20.0, 20.0).exp()
+}
+
 impl Resampler<'_> {
     fn draw(&self, index: u64) -> Result<Draw, FitError> {
         let mut stream = Stream::new(self.options.bootstrap.seed, index);
         let sd = self.noise.redraw_sd(&mut stream);
-        let mut error = |runs: usize| 1.0 + sd * stream.normal() / (runs as f64).sqrt();
+        let mut error = |runs: usize| factor(sd * stream.normal() / (runs as f64).sqrt());
         let base = error(self.observed.base.len());
         let points: Vec<Vec<Point>> = self
             .domains

@@ -30,8 +30,8 @@ pub enum Resample {
     /// Rows for trees; wild clusters where rows form eight or more; else residuals.
     #[default]
     Auto,
-    /// Normal errors about the fit with the covariance of the residuals over validation domains; their size, estimated from
-    /// few degrees of freedom, is itself redrawn (chi-square).
+    /// Normal errors about the fit with the covariance of the residuals over validation domains, of one size or in proportion to the
+    /// losses; their size, estimated from few degrees of freedom, is itself redrawn (chi-square).
     Residuals,
     /// Each cluster's residuals times one of Webb's six numbers (Cameron, Gelbach and Miller 2008; Webb 2014).
     WildClusters,
@@ -279,11 +279,13 @@ impl<'a> Resampler<'a> {
             .degrees
             .map_or(1.0, |degrees| (degrees as f64 / stream.chi_square(degrees)).sqrt());
         let targets = self.noise.sd.len();
-        let error = |_| {
+        let error = |place: usize| {
             let normal: Vec<f64> = (0..targets).map(|_| size * stream.normal()).collect();
-            let row =
-                |k: usize| matrix::dot(&self.noise.factor[k * targets..=k * targets + k], &normal);
-            (0..targets).map(row).collect()
+            let of = |k: usize| {
+                let factor = &self.noise.factor[k * targets..=k * targets + k];
+                self.noise.size[place][k] * matrix::dot(factor, &normal)
+            };
+            (0..targets).map(of).collect()
         };
         (0..rows).map(error).collect()
     }
@@ -293,12 +295,8 @@ impl<'a> Resampler<'a> {
         let fitted = &self.fit.targets[index];
         let model = Model::new(&fitted.form, design.smallest());
         let problem = Squares { design, model: &model, huber: self.options.huber };
-        let end = levenberg::descend(
-            &problem,
-            &problem.limits(),
-            &fitted.inner,
-            Effort { steps: 60, fall: 1e-10 },
-        );
+        let effort = Effort { steps: 60, fall: 1e-10 };
+        let end = levenberg::descend(&problem, &problem.limits(), &fitted.inner, effort);
         end.cost.is_finite().then_some(end.at)
     }
 

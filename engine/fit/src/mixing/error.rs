@@ -84,6 +84,9 @@ pub enum LawError {
         would_identify: Vec<Suggestion>,
         domains: Vec<String>,
     },
+    /// The rows less a fold of a cross-validation can't be fitted.
+    #[error("cross-validation fits {rows} of {of} rows at a time: {error}")]
+    Fold { rows: usize, of: usize, error: Box<LawError> },
 }
 
 impl LawError {
@@ -100,6 +103,7 @@ impl LawError {
     pub fn reasons(&self) -> &[Reason] {
         match self {
             Self::NotIdentified { reasons, .. } => reasons,
+            Self::Fold { error, .. } => error.reasons(),
             _ => &[],
         }
     }
@@ -109,6 +113,7 @@ impl LawError {
     pub fn would_identify(&self) -> &[Suggestion] {
         match self {
             Self::NotIdentified { would_identify, .. } => would_identify,
+            Self::Fold { error, .. } => error.would_identify(),
             _ => &[],
         }
     }

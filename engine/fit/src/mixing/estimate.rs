@@ -233,6 +233,10 @@ const SAMPLED: usize = 30;
 const MOST: usize = 400;
 /// Relative fall of the cost at which all but the last descent end.
 const ROUGH: f64 = 1e-9;
+/// Ends, the best first, from which ridges are crossed.
+const OVER_RIDGES: usize = 3;
+/// What a descent beyond a ridge gets to show that it ends lower.
+const ACROSS: Effort = Effort { steps: 40, fall: 1e-6 };
 /// Rows per parameter that a sample has, and that a table must have for one.
 const SAMPLE: usize = 16;
 const SAMPLED_ABOVE: usize = 3 * SAMPLE;
@@ -240,7 +244,7 @@ const SAMPLED_ABOVE: usize = 3 * SAMPLE;
 /// The best end over all starts and how many of the finished ones agree with it.
 ///
 /// Every start descends a little, on every k-th row where there are many; only the better third goes on, and of those that
-/// ended together only the first. The best ends are taken to the last bits.
+/// ended together only the first. The first of these cross ridges. The best ends are taken to the last bits.
 pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End, usize)> {
     let parameters = problem.model.slots.len();
     let stride = match problem.design.len() / parameters.max(1) {
@@ -254,9 +258,12 @@ pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End
     ends.truncate((options.starts / 3).max(4));
     let (leaders, followers) = lead(ends.into_iter().map(|(_, end)| end).collect());
     let limits = problem.limits();
-    let go_on =
-        |end: End| levenberg::resume(problem, &limits, end, Effort { steps: MOST, fall: ROUGH });
-    let finished: Vec<End> = leaders.into_par_iter().map(go_on).collect();
+    let go_on = |(place, end): (usize, End)| {
+        let effort = Effort { steps: MOST, fall: ROUGH };
+        let end = levenberg::resume(problem, &limits, end, effort);
+        if place < OVER_RIDGES { over_ridges(problem, end, effort) } else { end }
+    };
+    let finished: Vec<End> = leaders.into_par_iter().enumerate().map(go_on).collect();
     let least = finished.iter().map(|end| end.cost).fold(f64::INFINITY, f64::min);
     let near = |cost: f64| cost <= least * (1.0 + 1e-5) + negligible(problem);
     let agreeing: usize =
@@ -268,6 +275,23 @@ pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End
         .map(|end| levenberg::resume(problem, &limits, end, Effort::full(MOST)))
         .collect();
     choose(problem, polished).map(|end| (end, agreeing))
+}
+
+/// Goes on from the twins of an end (parameters beyond a ridge of the sum of squares) as long as one leads lower.
+fn over_ridges(problem: &Squares<'_>, mut best: End, effort: Effort) -> End {
+    let limits = problem.limits();
+    loop {
+        let twins: Vec<End> = problem
+            .model
+            .twins(&best.at)
+            .into_par_iter()
+            .map(|twin| levenberg::descend(problem, &limits, &twin, ACROSS))
+            .collect();
+        let lower = |end: &End| end.cost < best.cost * (1.0 - 1e-6) - negligible(problem);
+        let least = twins.into_iter().filter(lower).min_by(|p, q| p.cost.total_cmp(&q.cost));
+        let Some(end) = least else { return best };
+        best = levenberg::resume(problem, &limits, end, effort);
+    }
 }
 
 /// A short descent of every start, numbered.

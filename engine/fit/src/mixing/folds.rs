@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LawError;
 use super::estimate;
+use super::identify;
 use super::observations::{Observations, Row};
 use super::options::{FitOptions, LawName};
 use super::result::FittedPoint;
@@ -38,7 +39,8 @@ pub struct CrossValidation {
     pub rmse: f64,
     pub mae: f64,
     pub relative_error: f64,
-    pub spearman: f64,
+    /// None where a target has none.
+    pub spearman: Option<f64>,
     pub r2: f64,
 }
 
@@ -52,8 +54,9 @@ pub struct TargetScore {
     pub mae: f64,
     /// Mean of |error| / observed.
     pub relative_error: f64,
-    /// Spearman's rank correlation of predicted and observed within each fold, averaged; 0 where folds have fewer than 3 rows.
-    pub spearman: f64,
+    /// Spearman's rank correlation of predicted and observed within each fold, averaged; none where no fold has three rows of
+    /// different losses and predictions.
+    pub spearman: Option<f64>,
     /// Share of the variance explained.
     pub r2: f64,
     /// Every row, predicted by the fit that did not see it.
@@ -87,7 +90,8 @@ pub enum Outcome {
 /// Fits the law without each fold in turn and predicts that fold. Rows of one mixture stay together.
 ///
 /// # Errors
-/// Those of [`super::fit`] on the table less a fold, and a table of fewer than two mixtures.
+/// Those that the table as a whole has before any search, [`LawError::Fold`] where it cannot be fitted without a fold, and a table of fewer
+/// than two mixtures.
 pub fn cross_validate(
     observations: &Observations,
     law: LawName,
@@ -97,6 +101,7 @@ pub fn cross_validate(
     let parts = split(observations.rows(), folds)?;
     let count = parts.iter().max().map_or(0, |last| last + 1);
     let whole = Setup::new(observations, law, options)?;
+    identify::check_table(observations, law, &whole)?;
     // Reference and terms of the whole table, or each fold would have its own.
     let options = FitOptions {
         reference: Some(whole.reference.weights.clone()),
@@ -124,7 +129,11 @@ pub fn cross_validate(
         rmse: over(|t| t.rmse),
         mae: over(|t| t.mae),
         relative_error: over(|t| t.relative_error),
-        spearman: over(|t| t.spearman),
+        spearman: targets
+            .iter()
+            .map(|target| target.spearman)
+            .collect::<Option<Vec<_>>>()
+            .map(|ranks| mean(&ranks)),
         r2: over(|t| t.r2),
         targets,
     })
@@ -179,7 +188,10 @@ fn predict_fold(
     let rows = observations.rows();
     let kept =
         rows.iter().zip(parts).filter(|(_, part)| **part != fold).map(|(row, _)| row.clone());
-    let fit = estimate::fit(&observations.with_rows(kept.collect()), law, options)?;
+    let kept: Vec<Row> = kept.collect();
+    let (fitted, of) = (kept.len(), rows.len());
+    let fit = estimate::fit(&observations.with_rows(kept), law, options)
+        .map_err(|error| LawError::Fold { rows: fitted, of, error: Box::new(error) })?;
     let surrogate = Surrogate::new(&fit);
     let mut predictions = Vec::new();
     for (target, columns) in whole.targets.iter().enumerate() {
@@ -225,7 +237,7 @@ fn score(
         rmse: square.sqrt(),
         mae: of(&|p| (p.predicted - p.observed).abs()),
         relative_error: of(&|p| (p.predicted / p.observed - 1.0).abs()),
-        spearman: if ranks.is_empty() { 0.0 } else { mean(&ranks) },
+        spearman: (!ranks.is_empty()).then(|| mean(&ranks)),
         r2: if variance > 0.0 { 1.0 - square / variance } else { 0.0 },
         points: own.iter().map(point).collect(),
     }
@@ -235,7 +247,7 @@ fn fold_ranks(own: &[&Prediction], fold: usize) -> Option<f64> {
     let inside: Vec<&&Prediction> = own.iter().filter(|p| p.fold == fold).collect();
     let observed: Vec<f64> = inside.iter().map(|p| p.observed).collect();
     let predicted: Vec<f64> = inside.iter().map(|p| p.predicted).collect();
-    (inside.len() >= 3).then(|| spearman(&observed, &predicted))
+    (inside.len() >= 3).then(|| spearman(&observed, &predicted)).flatten()
 }
 
 /// Cross-validates laws and takes the one of least root mean square error; a tie goes to the earlier law.

@@ -41,7 +41,7 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn law(&self, [log_a, log_b]: [f64; 2]) -> PowerLaw {
         let (a, b) = (log_a.exp(), log_b.exp());
-        let c = self.mean(|p| p.y - (p.x + a).powf(-b)).clamp(0.0, self.smallest);
+        let c = self.mean(|p| p.y - (p.x + a).powf(-b)).clamp(0.0, self.smallest.max(0.0));
         PowerLaw { a, b, c }
     }
 

@@ -1,7 +1,8 @@
 //! Tables that can't identify a law are refused, with the reason and mixtures that would.
 
 use mixmake_fit::mixing::{
-    Bounds, FitOptions, LawName, Observations, Reason, Row, fit, suggest_without_fit,
+    Bounds, FitOptions, Folds, LawName, Observations, Reason, Row, cross_validate, fit,
+    suggest_without_fit,
 };
 
 use crate::world::{Design, names};
@@ -90,4 +91,35 @@ fn suggestions_without_a_fit_stay_within_bounds_and_repeat() {
         assert!(suggestion.weights.iter().all(|w| *w >= 0.05 - 1e-12));
         assert!((suggestion.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     }
+}
+
+/// What keeps a fold from being fitted is said of the fold, what keeps the table from it of the table; folds of one row have no ranks.
+#[test]
+fn cross_validation_speaks_of_the_table_or_of_a_fold() {
+    let refused = |rows: usize| {
+        let table = Design::new(3, rows, 7).table(&truth);
+        let folds = Folds::default();
+        cross_validate(&table, LawName::Exponential, &FitOptions::default(), &folds)
+            .expect_err("refused")
+    };
+    let whole = refused(3);
+    assert!(!whole.to_string().contains("cross-validation"), "{whole}");
+    assert!(
+        whole.to_string().contains("3 different mixtures and scales are too few for 4"),
+        "{whole}"
+    );
+    let fold = refused(4);
+    let words = "cross-validation fits 3 of 4 rows at a time: the rows do not identify";
+    assert!(fold.to_string().starts_with(words), "{fold}");
+    assert_eq!(fold.reasons(), [Reason::TooFewRows { rows: 3, parameters: 4 }]);
+    assert!(!fold.would_identify().is_empty());
+
+    let scored = |rows: usize| {
+        let table = Design::new(3, rows, 8).noise(0.01).table(&truth);
+        cross_validate(&table, LawName::Linear, &FitOptions::default(), &Folds::default())
+            .expect("errors")
+    };
+    let (few, many) = (scored(6), scored(20));
+    assert_eq!((few.spearman, few.targets[0].spearman), (None, None));
+    assert!(many.spearman.is_some_and(|rank| rank > 0.0 && rank <= 1.0), "{:?}", many.spearman);
 }

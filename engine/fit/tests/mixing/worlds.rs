@@ -154,3 +154,23 @@ fn equal_domains_share_alike_under_every_law_that_bends() {
         }
     }
 }
+
+/// DDO's laws come in pairs of nearly the same curve, so that a search that starts on the wrong side of one ridge of seven ends there:
+/// without crossing ridges all of eight starts did for one law of each of these worlds. The least of 200 starts is found from 8.
+#[test]
+fn ddo_crosses_the_ridges_between_its_twins() {
+    for number in [1, 3, 5] {
+        let world = LawWorld::new(LawName::Ddo, 7, 1_000_000 + number);
+        let table = Design::new(7, 60, number).noise(0.002).table(&*world.losses);
+        let rms = |starts: usize| {
+            let reference = Some(vec![1.0 / 7.0; 7]);
+            let options = FitOptions { starts, reference, ..FitOptions::default() };
+            let fitted = fit(&table, LawName::Ddo, &options).expect("a fit");
+            fitted.targets.iter().map(|target| target.rms).collect::<Vec<_>>()
+        };
+        let (few, many) = (rms(8), rms(200));
+        for (few, many) in few.iter().zip(&many) {
+            assert!(few / many < 1.0 + 1e-6, "world {number}: {few} {many}");
+        }
+    }
+}

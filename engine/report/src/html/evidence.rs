@@ -9,7 +9,7 @@ use crate::prose::{escape_html, sentence_html};
 
 use super::page::Page;
 use super::style::swatch;
-use super::{agreement, intervals, slices};
+use super::{agreement, intervals, names, slices};
 
 /// Domains whose table leaves room for the figure beside it.
 const BESIDE: usize = 8;
@@ -131,11 +131,13 @@ fn fits(page: &mut Page, evidence: &Evidence) {
     page.section("fits", "The law over its points");
     page.paragraph(&format!("{}: {}", evidence.law.name, evidence.law.formula));
     let range = slices::range(&evidence.slices);
+    let shown = apart(evidence.domains.iter().map(|domain| &domain.name));
     let mut panels = String::new();
     for (place, slice) in evidence.slices.iter().enumerate() {
         let name = evidence.domains.get(place).map_or("", |domain| domain.name.as_str());
         let drawing = slices::panel(slice, (place, name), range, &page.drawing());
-        panels += &named(Some(place), name, "", &drawing);
+        let shown = shown.get(place).map_or(name, String::as_str);
+        panels += &named(Some(place), (name, shown), "", &drawing);
     }
     page.figure(
         "The predicted objective along each domain’s share, the other domains in the optimum’s proportions. \
@@ -145,25 +147,30 @@ fn fits(page: &mut Page, evidence: &Evidence) {
     );
 }
 
-/// A small panel under a name.
-fn named(domain: Option<usize>, name: &str, aside: &str, markup: &str) -> String {
-    let (name, mark) = (escape_html(name), domain.map_or(String::new(), swatch));
-    let aside = escape_html(aside);
+fn apart<'a>(of: impl Iterator<Item = &'a String>) -> Vec<String> {
+    names::apart(&of.map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A small panel under a name, whole and as it is shown.
+fn named(domain: Option<usize>, (name, shown): (&str, &str), aside: &str, markup: &str) -> String {
+    let (name, shown) = (escape_html(name), escape_html(shown));
+    let (aside, mark) = (escape_html(aside), domain.map_or(String::new(), swatch));
     format!(
-        "<div><p class=\"name\">{mark}<span title=\"{name}\">{name}</span><em>{aside}</em></p>\n{markup}</div>\n"
+        "<div><p class=\"name\">{mark}<span title=\"{name}\">{shown}</span><em>{aside}</em></p>\n{markup}</div>\n"
     )
 }
 
 fn agreements(page: &mut Page, evidence: &Evidence) {
     page.section("agreement", "Predicted against observed");
+    let shown = apart(evidence.targets.iter().map(|target| &target.name));
     let mut panels = String::new();
-    for target in &evidence.targets {
+    for (target, shown) in evidence.targets.iter().zip(&shown) {
         let aside = match target.held_out {
             Some((_, spearman)) => format!("ρ {}", number::short(spearman, 3)),
             None => String::new(),
         };
         let drawing = agreement::panel(target, &page.drawing());
-        panels += &named(None, &target.name, &aside, &drawing);
+        panels += &named(None, (&target.name, shown), &aside, &drawing);
     }
     let held_out = evidence.targets.iter().any(|target| target.held_out.is_some());
     let what = if held_out {

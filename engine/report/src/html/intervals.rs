@@ -3,6 +3,7 @@
 use crate::evidence::DomainWeight;
 use crate::number;
 
+use super::names;
 use super::scale::Scale;
 use super::style::domain_class;
 use super::svg::{Anchor, Svg, fitted};
@@ -31,10 +32,11 @@ pub(crate) fn drawing(domains: &[DomainWeight], id: &str) -> String {
     svg.x_axis(&x, bottom, LEFT, RIGHT, &ticks);
     svg.text("unit", Anchor::End, (RIGHT, bottom + 34.0), "weight, % of tokens");
     let at = |weight: f64| x.at((100.0 * weight).clamp(0.0, 104.0 * most));
+    let names = names::apart(&domains.iter().map(|d| d.name.as_str()).collect::<Vec<_>>());
     for (place, domain) in domains.iter().enumerate() {
         let y = 8.0 + ROW * (place as f64 + 0.5);
         let colour = domain_class(place);
-        svg.text("label", Anchor::End, (LEFT - 10.0, y + 4.0), &fitted(&domain.name, LEFT - 16.0));
+        svg.text("label", Anchor::End, (LEFT - 10.0, y + 4.0), &fitted(&names[place], LEFT - 16.0));
         svg.line("axis", (at(domain.trained.0), y), (at(domain.trained.1), y));
         if let Some((low, high)) = domain.interval {
             svg.line(&format!("bar {colour}"), (at(low), y), (at(high), y));

@@ -10,6 +10,7 @@ mod evidence;
 mod fits;
 mod intervals;
 pub(crate) mod lengths;
+mod names;
 mod page;
 mod scale;
 mod sections;

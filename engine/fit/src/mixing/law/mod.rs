@@ -106,6 +106,10 @@ pub(crate) trait Term: Send + Sync {
     fn below(&self, _p: &[f64], _lower: &[f64], _upper: &[f64]) -> Option<Box<dyn Term>> {
         None
     }
+    /// Other parameters of nearly the same values, each the middle of a valley that a descent from `p` does not reach.
+    fn twins(&self, _p: &[f64]) -> Vec<Vec<f64>> {
+        Vec::new()
+    }
     /// Inner parameters to start from, for what other terms have left of the losses.
     fn start(&self, design: &Design, rest: &mut [f64], random: &mut Start<'_>) -> Vec<f64>;
     /// The parameters of the formula.
@@ -311,6 +315,16 @@ impl Model {
             }
         }
         Some(whole)
+    }
+
+    /// Parameters of nearly the same values, each with one term's [`Term::twins`] for its own.
+    pub(crate) fn twins(&self, p: &[f64]) -> Vec<Vec<f64>> {
+        let whole = |from: usize, to: usize, own: Vec<f64>| [&p[..from], &own, &p[to..]].concat();
+        let of = |(term, from, to): &(Box<dyn Term>, usize, usize)| -> Vec<Vec<f64>> {
+            let own = term.twins(&p[*from..*to]).into_iter();
+            own.map(|own| whole(*from, *to, own)).collect()
+        };
+        self.terms.iter().flat_map(of).collect()
     }
 
     /// Inner parameters to start from: each term takes its part of the losses, the last the rest.

@@ -8,6 +8,9 @@ use super::{Design, Input, Slot, Start, Term, Units};
 use crate::numeric::statistics::mean;
 use crate::power_law::{self, Point, Root};
 
+/// The largest exponent.
+const MOST_B: f64 = 50.0;
+
 /// Inside, L0, then ln a and ln b of every domain.
 pub(super) struct Ddo {
     /// Multiple of the reference amount per weight and unit of tokens.
@@ -98,10 +101,47 @@ impl Ddo {
     }
 }
 
+/// The other a and b of the same slope and curvature at the reference amount; `None` where the two are one.
+///
+/// With the slope `s = b (1 + a)^-(b+1)` held, curvature over slope is `(b + 1) / (1 + a)`, whose logarithm
+/// `ln(b + 1) - ln(b / s) / (b + 1)` falls and rises again as b grows: each value but the least has two b. Between them lies a ridge of
+/// the sum of squares, as between the two laws through three points ([`power_law::Root`]).
+fn twin(a: f64, b: f64) -> Option<(f64, f64)> {
+    let slope = b * (1.0 + a).powf(-b - 1.0);
+    let bend = |ln_b: f64| {
+        let b = ln_b.exp();
+        (b + 1.0).ln() - (ln_b - slope.ln()) / (b + 1.0)
+    };
+    // Of the sign of the derivative.
+    let rises = |ln_b: f64| {
+        let b = ln_b.exp();
+        (b + 1.0) * (1.0 - 1.0 / b) + ln_b - slope.ln() > 0.0
+    };
+    let (low, high) = (MOST_B.ln() - 20.0, MOST_B.ln());
+    let least = bisect(low, high, rises);
+    let (own, target) = (b.ln(), bend(b.ln()));
+    let other = match own > least {
+        true => bisect(low, least, |ln_b| bend(ln_b) < target),
+        false => bisect(least, high, |ln_b| bend(ln_b) > target),
+    };
+    let a = ((other - slope.ln()) / (other.exp() + 1.0)).exp_m1();
+    ((other - own).abs() > 1e-3 && a > 0.0).then_some((a, other.exp()))
+}
+
+/// Where a condition that holds above some point begins to.
+fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if holds(middle) { high = middle } else { low = middle }
+    }
+    f64::midpoint(low, high)
+}
+
 impl Term for Ddo {
     fn slots(&self) -> Vec<Slot> {
-        let of =
-            |j| [Slot::positive("a", Some(j), 1e-3, 1e3), Slot::positive("b", Some(j), 1e-3, 50.0)];
+        let of = |j| {
+            [Slot::positive("a", Some(j), 1e-3, 1e3), Slot::positive("b", Some(j), 1e-3, MOST_B)]
+        };
         let unit = Slot::plain("L0", None, 1e-6, 1e9);
         [unit].into_iter().chain((0..self.per_weight.len()).flat_map(of)).collect()
     }
@@ -145,6 +185,16 @@ impl Term for Ddo {
         true
     }
 
+    fn twins(&self, p: &[f64]) -> Vec<Vec<f64>> {
+        let of = |j: usize| {
+            let (a, b) = twin(p[1 + 2 * j].exp(), p[2 + 2 * j].exp())?;
+            let mut other = p.to_vec();
+            (other[1 + 2 * j], other[2 + 2 * j]) = (a.ln(), b.ln());
+            Some(other)
+        };
+        (0..self.per_weight.len()).filter_map(of).collect()
+    }
+
     fn start(&self, design: &Design, rest: &mut [f64], random: &mut Start<'_>) -> Vec<f64> {
         let mut start = vec![mean(rest)];
         let options = power_law::FitOptions { root: Root::Upper, noise: None };
@@ -159,5 +209,24 @@ impl Term for Ddo {
         }
         start[0] = self.base_loss(design, rest, &start);
         start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twin_has_the_slope_and_the_curvature_at_the_reference_amount() {
+        let slope = |(a, b): (f64, f64)| b * (1.0 + a).powf(-b - 1.0);
+        let bend = |(a, b): (f64, f64)| b * (b + 1.0) * (1.0 + a).powf(-b - 2.0);
+        for law in [(1.693, 1.085), (0.655, 0.254), (2.666, 1.249), (3.319, 1.927)] {
+            let other = twin(law.0, law.1).expect("a twin");
+            assert!((other.1 - law.1).abs() > 0.05, "{law:?} {other:?}");
+            assert!((slope(other) / slope(law) - 1.0).abs() < 1e-9, "{law:?} {other:?}");
+            assert!((bend(other) / bend(law) - 1.0).abs() < 1e-9, "{law:?} {other:?}");
+            let back = twin(other.0, other.1).expect("a twin");
+            assert!((back.0 - law.0).abs() + (back.1 - law.1).abs() < 1e-6, "{law:?} {back:?}");
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Answer {
                     format!("{:.5}", scored.rmse),
                     format!("{:.5}", scored.mae),
                     format!("{:.3} %", 100.0 * scored.relative_error),
-                    format!("{:.4}", scored.spearman),
+                    correlation(scored.spearman),
                     format!("{:.4}", scored.r2),
                     if line.law == choice.best { "taken".into() } else { String::new() },
                 ]),
@@ -100,8 +100,11 @@ impl Answer {
         let mut text = format!("law: {}, {}\n({})\n", fit.law, fit.law.formula(), fit.law.source());
         if let (Some(scored), None) = (&self.validation, &self.choice) {
             text.push_str(&format!(
-                "cross-validated, {} folds: rmse {:.5}, Spearman {:.4}, R2 {:.4}\n",
-                scored.folds, scored.rmse, scored.spearman, scored.r2
+                "cross-validated, {} folds: rmse {:.5}, Spearman {}, R2 {:.4}\n",
+                scored.folds,
+                scored.rmse,
+                correlation(scored.spearman),
+                scored.r2
             ));
         }
         let count: usize = fit.targets.iter().map(|target| target.parameters.len()).sum();
@@ -394,6 +397,11 @@ pub(super) fn resampled(resample: Resample) -> &'static str {
         Resample::WildClusters => "whole seeds' residuals",
         Resample::Rows => "rows",
     }
+}
+
+/// Folds of fewer than three rows have none.
+fn correlation(value: Option<f64>) -> String {
+    value.map_or_else(|| MISSING.to_owned(), |value| format!("{value:.4}"))
 }
 
 fn range(interval: &Interval, digits: usize) -> String {

@@ -91,7 +91,9 @@ fn laws(answer: &Answer) -> Vec<LawScore> {
         law: line.law.to_string(),
         taken: line.law == choice.best,
         scores: match &line.outcome {
-            Outcome::Scored(s) => Ok([s.rmse, s.mae, s.relative_error, s.spearman, s.r2]),
+            Outcome::Scored(s) => {
+                Ok([s.rmse, s.mae, s.relative_error, s.spearman.unwrap_or(f64::NAN), s.r2])
+            }
             Outcome::Refused(words) => Err(words.clone()),
         },
     };
@@ -132,7 +134,7 @@ fn targets(answer: &Answer) -> Vec<Target> {
             name: target.target.clone(),
             points: target.points.iter().map(point).collect(),
             rms: target.rms,
-            held_out: scores.map(|score| (score.rmse, score.spearman)),
+            held_out: scores.map(|score| (score.rmse, score.spearman.unwrap_or(f64::NAN))),
             at_reference: answer.reference_losses[place],
             at_optimum: answer.optimum.losses[place],
             interval: answer.forecasts.as_ref().map(|[_, at_optimum]| pair(&at_optimum[place])),
