@@ -61,15 +61,7 @@ pub(crate) fn branch_at(
 mod tests {
     use super::*;
     use crate::schedule::learning_rate;
-
-    fn config(changes: &str) -> TrainConfig {
-        let text = format!(
-            r#"{{"model":{{"architecture":"gpt2","vocabulary":8,"context":4,"layers":1,"hidden":4,"heads":1,"dropout":0.0}},
-            "learning-rate":2.0,"weight-decay":0.0,"clip":0.0,"batch-sequences":1,
-            "precision":"auto","threads":1,"seed":0,"evaluations":1,{changes}}}"#
-        );
-        serde_json::from_str(&text).expect("valid")
-    }
+    use crate::schedule::tests::config;
 
     /// Ten tokens a step, 100 steps.
     fn branches(config: &TrainConfig) -> Vec<(u64, u64)> {

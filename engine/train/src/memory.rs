@@ -49,7 +49,10 @@ impl Needs {
         // The largest gradients on their way into the flat buffer.
         let table = vocabulary * hidden * bytes;
         let workspace = if machine.device == Device::Cpu { 1 << 27 } else { 1 << 30 };
-        Needs { always: states + logits + 2 * table + workspace, by_token: kept }
+        // What a branch of a `wsd` run goes back to, which waits in the memory of the host.
+        let on_cpu = machine.device == Device::Cpu;
+        let trunk = if on_cpu && config.has_branches() { parameters * 12 } else { 0 };
+        Needs { always: states + trunk + logits + 2 * table + workspace, by_token: kept }
     }
 
     fn bytes(self, tokens: u64) -> u64 {

@@ -59,7 +59,7 @@ fn is_even_point(done: u64, steps: u64, evaluations: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -84,7 +84,8 @@ mod tests {
         }
     }
 
-    fn config(changes: &str) -> TrainConfig {
+    /// A small configuration with `changes` in its JSON.
+    pub(crate) fn config(changes: &str) -> TrainConfig {
         let text = format!(
             r#"{{"model":{{"architecture":"gpt2","vocabulary":8,"context":4,"layers":1,"hidden":4,"heads":1,"dropout":0.0}},
             "learning-rate":2.0,"weight-decay":0.0,"clip":0.0,"batch-sequences":1,

@@ -7,12 +7,13 @@
 //! it does no harm that it is noticed late.
 
 mod branches;
+mod checkpoints;
 mod data;
 
-use self::data::{Step, hash_ends, next, reader, reading};
+use self::data::{Step, next, reader, reading};
 use crate::batch::{Batch, Reader, Shape};
 use crate::branch::branch_at;
-use crate::checkpoint::{self, History, Snapshot, State};
+use crate::checkpoint::{self, History, State};
 use crate::config::TrainConfig;
 use crate::device::{Machine, Numerics};
 use crate::dropout::Chance;
@@ -410,8 +411,14 @@ impl<'a> Run<'a> {
             let name = set_name(&held_out.domain);
             let objective = Objective::held_out(self.config);
             let mut reader = reader(self.config, self.machine, held_out.sequences, name, objective);
-            reader.shape = self.shape(false);
-            let (loss, tokens_evaluated) = mean_loss(&self.network, &reader)?;
+            // Not left to whoever goes on with the next step: this one's losses would be missing.
+            let (loss, tokens_evaluated) = loop {
+                reader.shape = self.shape(false);
+                match mean_loss(&self.network, &reader) {
+                    Err(TrainError::OutOfMemory { detail }) => self.shrink(detail, observer)?,
+                    other => break other?,
+                }
+            };
             let domain = held_out.domain.clone();
             let row = EvalRow { step, tokens, domain, loss, tokens_evaluated, decayed };
             self.history.rows.push(row.clone());
@@ -428,66 +435,6 @@ impl<'a> Run<'a> {
             slack: self.machine.slack(),
             alone: training && self.config.model.dropout > 0.0,
         }
-    }
-
-    fn checkpoint(&mut self) -> Result<(), TrainError> {
-        self.saved_at = Instant::now();
-        if !self.saver.is_wanted() {
-            return Ok(());
-        }
-        let snapshot = Snapshot::take(self.digest()?, &self.state(), &self.history)?;
-        self.saver.start(self.history.step, snapshot)
-    }
-
-    /// The tensors that a step changes, themselves.
-    fn state(&self) -> State {
-        State {
-            parameters: self.network.flat().shallow_clone(),
-            first: self.optimizer.first.shallow_clone(),
-            second: self.optimizer.second.shallow_clone(),
-        }
-    }
-
-    fn restore(&self, saved: &State) -> Result<(), TrainError> {
-        let _guard = no_grad_guard();
-        let State { parameters, first, second } = self.state();
-        let saved = [&saved.parameters, &saved.first, &saved.second];
-        for (mut target, saved) in [parameters, first, second].into_iter().zip(saved) {
-            target.f_copy_(saved)?;
-        }
-        Ok(())
-    }
-
-    fn resume(&mut self, files: &TrainFiles) -> Result<(), TrainError> {
-        let Some(folder) = &files.checkpoints else { return Ok(()) };
-        let Some((state, history)) = checkpoint::read(folder, &self.digest()?) else {
-            return Ok(());
-        };
-        self.restore(&state)?;
-        // What the run has found to fit still does; a choice of the user's comes first.
-        if self.options.micro_batch.is_none() {
-            self.plan.micro_batch = history.micro_batch;
-        }
-        self.launched = (history.step, history.tokens);
-        let before = history.curve.len().checked_sub(2).and_then(|last| history.curve.get(last));
-        self.tokens_before = before.map_or(0, |point| point.tokens);
-        self.history = History { micro_batch: self.plan.micro_batch, ..history };
-        Ok(())
-    }
-
-    /// Names the run: configuration, numerics, how much data, and what its ends look like.
-    fn digest(&self) -> Result<String, TrainError> {
-        let mut hasher = blake3::Hasher::new();
-        let facts = (self.config, self.numerics(), self.training.data.len());
-        let facts = serde_json::to_vec(&facts)
-            .map_err(|error| TrainError::Torch { detail: error.to_string() })?;
-        hasher.update(&facts);
-        hash_ends(&mut hasher, self.training.data);
-        for held_out in self.held_out {
-            hasher.update(held_out.domain.as_bytes());
-            hash_ends(&mut hasher, held_out.sequences);
-        }
-        Ok(hasher.finalize().to_string())
     }
 
     fn numerics(&self) -> Numerics {

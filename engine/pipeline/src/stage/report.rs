@@ -473,7 +473,7 @@ fn in_words(saved: &StepsSaved, baseline: &str) -> String {
         (None, Some(behind)) => {
             let percent = 100.0 * behind.saved_by_baseline;
             format!(
-                "never reaches the final mean perplexity of `{baseline}`, which is where it ends with {percent:.1} % fewer steps"
+                "never reaches the final mean perplexity of `{baseline}`, which reaches the one of this training with {percent:.1} % fewer steps"
             )
         }
         (None, None) => format!("never reaches the final mean perplexity of `{baseline}`"),

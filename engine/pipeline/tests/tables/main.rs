@@ -6,3 +6,4 @@ mod losses;
 mod mixtures;
 mod optima;
 mod place;
+mod regmix;

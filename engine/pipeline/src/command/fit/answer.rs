@@ -299,6 +299,12 @@ impl Answer {
                 other => notes.extend(words(other)),
             }
         }
+        if let Some(scored) = self.validation.as_ref().filter(|scored| scored.r2 <= 0.0) {
+            notes.push(format!(
+                "the law predicts rows it has not seen no better than their mean does (R2 {:.2}): do not rely on its optimum",
+                scored.r2
+            ));
+        }
         if !saturated.is_empty() {
             notes.push(format!(
                 "the law of {} has as many parameters as rows: nothing is left to judge its noise by",
