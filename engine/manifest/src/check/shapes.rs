@@ -37,16 +37,16 @@ fn heads(model: &Section, sink: &mut Sink) {
             format!("`hidden` is not a multiple of `heads`: {hidden} is not a multiple of {heads}"),
         )
         .label(model.span("heads").clone(), "the heads share the width")
-        .help(format!("the nearest multiples are {}", multiples(hidden, heads))),
+        .help(multiples(hidden, heads)),
     );
 }
 
-/// "128 and 192": the multiples of `step` around `value`.
+/// "the nearest multiples are 128 and 192": those of `step` around `value`.
 fn multiples(value: u64, step: u64) -> String {
     let below = value / step * step;
     match below {
-        0 => format!("{step}"),
-        _ => format!("{below} and {}", below + step),
+        0 => format!("the nearest multiple is {step}"),
+        _ => format!("the nearest multiples are {below} and {}", below + step),
     }
 }
 
@@ -61,7 +61,7 @@ fn batch(recipe: &Section, model: &Section, sink: &mut Sink) {
     sink.push(
         sink.at(recipe.span("batch-tokens"), format!("`batch-tokens` is not a multiple of the model's `context`: {batch} is not a multiple of {context}"))
             .label(model.span("context").clone(), format!("a sequence of `{}`", model.name))
-            .help(format!("a batch is whole sequences: the nearest multiples are {}", multiples(batch, context))),
+            .help(format!("a batch is whole sequences: {}", multiples(batch, context))),
     );
 }
 
