@@ -213,6 +213,11 @@ impl Running {
         let _ = rustix::process::kill_process_group(self.group(), Signal::KILL);
     }
 
+    /// Sends a signal to it and all of its children, as a terminal's Ctrl-C does.
+    pub fn signal_group(&self, signal: Signal) {
+        rustix::process::kill_process_group(self.group(), signal).expect("it is running");
+    }
+
     /// Sends a signal to the process only, as `kill PID` does.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.group(), signal).expect("it is running");

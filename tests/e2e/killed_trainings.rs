@@ -1,7 +1,9 @@
-//! `kill -9` of a real training: the next run goes on from its last checkpoint, to the bits of one that nothing
-//! disturbed.
+//! `kill -9` and Ctrl-C of a real training: the next run goes on from its last checkpoint, to the bits of one that
+//! nothing disturbed.
 
 use std::fs;
+
+use rustix::process::Signal;
 
 use crate::corpus::{documents, json_lines};
 use crate::harness::{Workspace, eventually};
@@ -101,4 +103,33 @@ fn a_killed_gpt2_goes_on_from_its_checkpoint() {
 #[test]
 fn a_killed_bert_goes_on_from_its_checkpoint() {
     check("bert", "wordpiece");
+}
+
+/// A terminal's Ctrl-C reaches the run and its trainings. However long the next checkpoint is away, one is written,
+/// and the next run goes on from it.
+#[test]
+fn an_interrupted_training_goes_on_from_where_it_was() {
+    let undisturbed = fresh("gpt2", "bpe");
+    undisturbed.run(&[]);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let workspace = fresh("gpt2", "bpe");
+        workspace.edit("checkpoint-every = 0", "checkpoint-every = 3600");
+        let mut running = workspace.start(&["run", "--json", "train/long"]);
+        let is_training = |event: &serde_json::Value| {
+            event["event"] == "action-progress" && event["target"] == "train/long"
+        };
+        running.wait_for_event(is_training);
+        running.signal_group(signal);
+        let outcome = running.wait().expect(code);
+        let stopping = |event: &serde_json::Value| event["event"] == "run-stopping";
+        assert!(outcome.events().iter().any(stopping), "{}", outcome.stdout);
+        let at = logged(&workspace, "checkpoint").first().and_then(|line| line["step"].as_u64());
+        let at = at.expect("it wrote a checkpoint");
+        assert!(at > 0);
+        workspace.edit("checkpoint-every = 3600", "checkpoint-every = 0");
+        workspace.run(&[]);
+        let went_on = logged(&workspace, "started").first().and_then(|line| line["step"].as_u64());
+        assert_eq!(went_on, Some(at));
+        assert_eq!(workspace.results(), undisturbed.results());
+    }
 }

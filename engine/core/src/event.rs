@@ -70,6 +70,11 @@ pub enum Event {
         /// Path of what its process wrote to standard error.
         log: String,
     },
+    /// A signal came: nothing new is started, and what runs is asked to stop.
+    RunStopping {
+        /// Actions under way.
+        running: usize,
+    },
     /// The last event of a run that started, however it ended.
     RunFinished {
         ran: usize,

@@ -20,8 +20,8 @@ use crate::files::{self, At};
 use crate::lease::Holder;
 use crate::store::Store;
 
-/// How long a child that is told to stop may take before it is made to.
-pub const GRACE: Duration = Duration::from_secs(5);
+/// How long a child that is told to stop may take before it is made to: long enough for the checkpoint of a large model.
+pub const GRACE: Duration = Duration::from_secs(60);
 /// How often it is asked whether to stop, and whether a child has ended.
 const POLL: Duration = Duration::from_millis(20);
 /// Tells a child who waits for it: one whose parent is another process by then ends at once.
@@ -109,6 +109,8 @@ pub struct LocalExecutor<'a> {
     pub version: String,
     /// Variables for the processes it starts: advice, nothing that a key knows of.
     pub environment: Vec<(String, String)>,
+    /// How long a child that is told to stop may take before it is made to; [`GRACE`] but for tests.
+    pub grace: Duration,
 }
 
 impl Executor for LocalExecutor<'_> {
@@ -158,7 +160,7 @@ impl LocalExecutor<'_> {
         let child = Mutex::new(child);
         let ended = AtomicBool::new(false);
         let (last, status) = std::thread::scope(|scope| {
-            let watch = scope.spawn(|| stop_when_cancelled(&child, cancel, &ended));
+            let watch = scope.spawn(|| stop_when_cancelled(&child, cancel, &ended, self.grace));
             let last = stdout.and_then(|stdout| follow(BufReader::new(stdout), progress));
             let status = wait(&child);
             ended.store(true, Ordering::SeqCst);
@@ -258,7 +260,7 @@ fn wait(child: &Mutex<Child>) -> io::Result<ExitStatus> {
     }
 }
 
-fn stop_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, ended: &AtomicBool) {
+fn stop_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, ended: &AtomicBool, grace: Duration) {
     let has_ended = || ended.load(Ordering::SeqCst);
     while !has_ended() && !cancel.is_set() {
         std::thread::park_timeout(POLL);
@@ -267,7 +269,7 @@ fn stop_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, ended: &AtomicBool
         terminate(&mut locked(child));
     }
     let asked = Instant::now();
-    while !has_ended() && asked.elapsed() < GRACE {
+    while !has_ended() && asked.elapsed() < grace {
         std::thread::park_timeout(POLL);
     }
     if !has_ended() {

@@ -14,7 +14,7 @@ use crate::action::{Action, Cost, Input, Kind, OutputSpec, Source};
 use crate::crash_tests::bury;
 use crate::event::Progress;
 use crate::exec::{Failure, Job, Runner};
-use crate::executor::{Cancel, LocalExecutor};
+use crate::executor::{Cancel, GRACE, LocalExecutor};
 use crate::faults::{self, Fault};
 use crate::file_index::{FileFacts, modified_nanos};
 use crate::graph::{ActionId, Graph};
@@ -322,6 +322,7 @@ impl World {
             program: "/none".into(),
             version: "test".into(),
             environment: Vec::new(),
+            grace: GRACE,
         };
         let options = RunOptions { jobs, keep_going: true, pools: HashMap::new() };
         *locked(&self.toys.broken) = model.broken.clone();

@@ -88,7 +88,7 @@ pub fn run(
         scheduler.attempt(|scheduler| scheduler.begin(selected));
         start(&mut scheduler);
         while scheduler.is_busy(cancel) {
-            scheduler.attempt(|scheduler| scheduler.receive(&receiver));
+            scheduler.attempt(|scheduler| scheduler.receive(&receiver, cancel));
             scheduler.attempt(Scheduler::save_now_and_then);
             start(&mut scheduler);
         }
@@ -171,6 +171,7 @@ struct Scheduler<'a> {
     outcome: RunOutcome,
     /// Why the run itself cannot go on.
     broken: Option<PlanError>,
+    said_stopping: bool,
 }
 
 impl<'a> Scheduler<'a> {
@@ -210,6 +211,7 @@ impl<'a> Scheduler<'a> {
             saved: Instant::now(),
             remade: BTreeMap::new(),
             broken: None,
+            said_stopping: false,
             outcome: RunOutcome { up_to_date, ..RunOutcome::default() },
         }
     }
@@ -344,6 +346,13 @@ impl<'a> Scheduler<'a> {
         !self.running.is_empty() || waiting
     }
 
+    fn say_once_if_stopping(&mut self, cancel: &Cancel) {
+        if cancel.is_set() && !self.said_stopping && !self.running.is_empty() {
+            self.said_stopping = true;
+            (self.observe)(Event::RunStopping { running: self.running.len() });
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.broken.is_some() || (!self.outcome.failed.is_empty() && !self.options.keep_going)
     }
@@ -395,8 +404,11 @@ impl<'a> Scheduler<'a> {
         Some(Task { id, key, work })
     }
 
-    fn receive(&mut self, receiver: &Receiver<Report>) -> Result<(), PlanError> {
-        let report = match receiver.recv_timeout(HELD_POLL) {
+    fn receive(&mut self, receiver: &Receiver<Report>, cancel: &Cancel) -> Result<(), PlanError> {
+        let report = receiver.recv_timeout(HELD_POLL);
+        // Before what comes of it.
+        self.say_once_if_stopping(cancel);
+        let report = match report {
             Ok(report) => report,
             Err(RecvTimeoutError::Timeout) => return self.poll_held(),
             Err(RecvTimeoutError::Disconnected) => {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job, Runner};
-use mixmake_core::executor::{Cancel, Ended, Executor, GRACE, LocalExecutor, Work};
+use mixmake_core::executor::{Cancel, Ended, Executor, LocalExecutor, Work};
 use mixmake_core::{Cost, Key, Store};
+
+const GRACE: Duration = Duration::from_secs(2);
 
 struct Nothing;
 
@@ -35,8 +37,8 @@ fn cancelled(folder: &Path, script: &str) -> (Ended, Duration) {
     fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("made a program");
     let store = Store::open(&folder.join("store")).expect("opened");
     let version = "test".into();
-    let executor =
-        LocalExecutor { store, runner: &Nothing, program, version, environment: Vec::new() };
+    let (environment, grace) = (Vec::new(), GRACE);
+    let executor = LocalExecutor { store, runner: &Nothing, program, version, environment, grace };
     let cancel = Cancel::default();
     let work = Work { cost: Cost::Heavy, force: false, device: None };
     let key = Key::from_bytes([1; 32]);

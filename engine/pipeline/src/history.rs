@@ -172,7 +172,7 @@ impl Record {
     fn learn(&mut self, line: Timed) {
         let at = line.time;
         let (target, fate) = match line.event {
-            Event::RunStarted { .. } => return,
+            Event::RunStarted { .. } | Event::RunStopping { .. } => return,
             Event::RunFinished { interrupted, .. } => {
                 self.finished = Some(at);
                 self.interrupted = interrupted;

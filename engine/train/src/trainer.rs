@@ -352,7 +352,9 @@ impl<'a> Run<'a> {
     fn interrupt(&mut self, observer: Observer) -> Result<(), TrainError> {
         let _ = self.settle(observer)?;
         self.checkpoint()?;
-        self.saver.finish()?;
+        if let Some(step) = self.saver.finish()? {
+            let _ = observer(&Progress::Saved { step });
+        }
         Err(TrainError::Interrupted { step: self.history.step })
     }
 

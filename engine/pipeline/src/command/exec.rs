@@ -3,12 +3,14 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
+use std::sync::Arc;
 
 use mixmake_core::exec::{ExecError, execute};
 use mixmake_core::executor::{Cancel, ChildMessage, PARENT};
 use mixmake_core::record::{self, Request};
 use mixmake_core::{Key, Store};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::run::VERSION;
 use crate::cli::{Exec, Global};
@@ -28,8 +30,8 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
         become_trainer();
     }
     let mut progress = |progress| send(&ChildMessage::Progress { progress });
-    let ended =
-        execute(&store, key, stages, VERSION, args.force, &mut progress, &Cancel::default());
+    let cancel = if stages.train.is_some() { stop_on_signals()? } else { Arc::default() };
+    let ended = execute(&store, key, stages, VERSION, args.force, &mut progress, &cancel);
     let message = match ended {
         Ok(executed) => ChildMessage::Done { ran: executed.ran },
         Err(ExecError::Held(holder)) => ChildMessage::Held { holder },
@@ -50,6 +52,28 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
     let success = matches!(message, ChildMessage::Done { .. });
     send(&message);
     Ok(if success { Exit::Success } else { Exit::ActionFailed })
+}
+
+/// A training writes a checkpoint before it stops, whoever asks it to: the run, Slurm, or a terminal's Ctrl-C, which
+/// reaches all of its processes. Asked twice, it stops at once, unless there is a run: its signal may follow the
+/// terminal's, and whether to be patient is for it to say. Other actions have nothing to keep, and just end.
+fn stop_on_signals() -> Result<Arc<Cancel>> {
+    let cancel = Arc::<Cancel>::default();
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Error::internal(format!("cannot watch signals: {error}")))?;
+    let has_run = std::env::var_os(PARENT).is_some();
+    std::thread::spawn({
+        let cancel = Arc::clone(&cancel);
+        move || {
+            for signal in signals.forever() {
+                if cancel.is_set() && !has_run {
+                    std::process::exit(128 + signal);
+                }
+                cancel.set();
+            }
+        }
+    });
+    Ok(cancel)
 }
 
 /// A killed `run` must not leave trainings behind that nobody waits for; nor may it have been killed before this.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use mixmake_core::Store;
 use mixmake_core::event::Event;
-use mixmake_core::executor::{Cancel, LocalExecutor};
+use mixmake_core::executor::{Cancel, GRACE, LocalExecutor};
 use mixmake_core::files::At;
 use mixmake_core::graph::ActionId;
 use mixmake_core::holder::Holder;
@@ -194,7 +194,8 @@ pub fn local_executor(
     let program = std::env::current_exe()
         .map_err(|error| Error::internal(format!("cannot find this program: {error}")))?;
     let runner = &Stages { train: None };
-    Ok(LocalExecutor { store, runner, program, version: VERSION.to_owned(), environment })
+    let version = VERSION.to_owned();
+    Ok(LocalExecutor { store, runner, program, version, environment, grace: GRACE })
 }
 
 /// What stops a run from outside.

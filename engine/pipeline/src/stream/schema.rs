@@ -76,6 +76,11 @@ const EVENTS: &[(&str, &str, &[Field])] = &[
         ],
     ),
     (
+        "run-stopping",
+        "A signal came: nothing new is started, and what runs is asked to stop.",
+        &[("running", Kind::Count, "Actions under way.")],
+    ),
+    (
         "run-finished",
         "The last event of a run that started, however it ended.",
         &[
@@ -196,6 +201,7 @@ mod tests {
             Event::ActionFinished { target: target.clone(), key, seconds: 1.0 },
             Event::ActionHeld { target: target.clone(), holder: "h".into() },
             Event::ActionFailed { target, key, message: "m".into(), hint: None, log: "l".into() },
+            Event::RunStopping { running: 1 },
             Event::RunFinished {
                 ran: 1,
                 cut_off: 0,
@@ -215,6 +221,7 @@ mod tests {
                 | Event::ActionFinished { .. }
                 | Event::ActionHeld { .. }
                 | Event::ActionFailed { .. }
+                | Event::RunStopping { .. }
                 | Event::RunFinished { .. } => {}
             }
         }

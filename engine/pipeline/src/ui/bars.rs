@@ -97,6 +97,7 @@ impl Display for Bars {
                 let words = super::words::failure(target, message, hint.as_deref(), log);
                 self.say(&format!("{} {words}", self.tick_mark("✗", "31")));
             }
+            Event::RunStopping { running } => self.say(&super::words::stopping(*running)),
             // The bar goes when the display does.
             Event::RunFinished { .. } => {}
         }

@@ -66,6 +66,7 @@ impl Display for Lines {
                 eprintln!("{}", super::words::failure(target, message, hint.as_deref(), log));
                 self.ended += 1;
             }
+            Event::RunStopping { running } => self.say(&super::words::stopping(*running)),
             Event::RunFinished { .. } => {}
         }
     }

@@ -32,6 +32,15 @@ pub fn amount(value: f64) -> String {
     }
 }
 
+/// What a first Ctrl-C does, and how to have it at once.
+#[must_use]
+pub fn stopping(running: usize) -> String {
+    let what = if running == 1 { "the action" } else { "all actions" };
+    format!(
+        "stopping: waiting for {what} under way; trainings write checkpoints; a second Ctrl-C stops at once"
+    )
+}
+
 /// A failed action: what, what to do, where to look.
 #[must_use]
 pub fn failure(target: &str, message: &str, hint: Option<&str>, log: &str) -> String {

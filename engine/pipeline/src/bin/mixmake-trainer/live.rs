@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mixmake_core::event;
+use mixmake_core::executor::Cancel;
 use mixmake_train::{Progress, TrainConfig, flops_per_token, peak_flops};
 use serde_json::{Value, json};
 
@@ -34,16 +35,18 @@ pub struct Live<'p> {
     logged: Option<Instant>,
     events: Option<EventFile>,
     lacks_gpu: bool,
+    cancel: &'p Cancel,
 }
 
 impl<'p> Live<'p> {
-    /// For a run over `sequences`; events go to a folder of the target in `tensorboard`.
+    /// For a run over `sequences` that ends early once `cancel` is set; events go to a folder of the target in `tensorboard`.
     pub fn new(
         config: &TrainConfig,
         target: &str,
         sequences: u64,
         tensorboard: Option<&Path>,
         progress: &'p mut dyn FnMut(event::Progress),
+        cancel: &'p Cancel,
     ) -> Self {
         let events = tensorboard.and_then(|folder| {
             EventFile::create(&folder.join(target))
@@ -61,6 +64,7 @@ impl<'p> Live<'p> {
             logged: None,
             events,
             lacks_gpu: false,
+            cancel,
         }
     }
 
@@ -103,7 +107,7 @@ impl<'p> Live<'p> {
             }
             _ => {}
         }
-        ControlFlow::Continue(())
+        if self.cancel.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn stepped(&mut self, steps: u64, point: &mixmake_train::CurvePoint) {

@@ -54,8 +54,8 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         checkpoints: Some(job.scratch()?.to_owned()),
         checkpoint_every: Duration::from_secs(runtime.checkpoint_every.into()),
     };
-    let mut live =
-        Live::new(&config, &job.target, data.len(), runtime.tensorboard.as_deref(), progress);
+    let events = runtime.tensorboard.as_deref();
+    let mut live = Live::new(&config, &job.target, data.len(), events, progress, job.cancel);
     let mut observe = |event: &mixmake_train::Progress| live.observe(event);
     let options = options(&runtime);
     let trained = mixmake_train::train(&config, &options, &data, &held_out, &files, &mut observe);
