@@ -68,7 +68,7 @@ fn word_piece(json: &TokenizerJson) -> Option<WordPiece> {
     }
     let unknown = model.vocab.id(model.unk_token.as_deref()?)?;
     let prefix = model.continuing_subword_prefix.as_deref()?;
-    Some(WordPiece::new(&model.vocab, unknown, prefix, model.max_input_chars_per_word?, normalizer))
+    WordPiece::new(&model.vocab, unknown, prefix, model.max_input_chars_per_word?, normalizer)
 }
 
 /// Whether an object is of this type and has no field but these.
