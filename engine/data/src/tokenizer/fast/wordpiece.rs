@@ -77,7 +77,7 @@ impl WordPiece {
         normalizer: BertNormalizer,
     ) -> Option<Self> {
         let mut pieces = Pieces::new();
-        for (token, &id) in &vocabulary.0 {
+        for (token, id) in vocabulary.iter() {
             let rest = token.strip_prefix(prefix);
             let fits = pieces.insert(Place::First, token, id)
                 && rest.is_none_or(|rest| pieces.insert(Place::Rest, rest, id));
