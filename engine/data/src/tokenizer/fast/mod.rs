@@ -20,6 +20,7 @@ mod pieces;
 mod recognise;
 mod wordpiece;
 
+pub(crate) use json::Vocabulary;
 pub(crate) use recognise::recognise;
 
 use self::bpe::{Bpe, BpeWorker};
