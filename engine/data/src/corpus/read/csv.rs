@@ -70,7 +70,7 @@ const OPEN: &str =
 
 /// Whether that is what is behind the file.
 fn is_end(record: &ByteRecord) -> bool {
-    record == &[&b"\0end\n"[..]][..]
+    record == [&b"\0end\n"[..]][..]
 }
 
 /// Ends a record that never ends: without it one missing quote would take the rest of the file into memory.
@@ -120,7 +120,7 @@ struct Found {
 
 fn columns(reader: &mut Reader<Budgeted>, intake: &Intake) -> Result<Columns, String> {
     let header = reader.byte_headers().map_err(|e| describe(&e))?;
-    if header.iter().last().is_some_and(|column| column.ends_with(b"\n\0end")) {
+    if header.iter().next_back().is_some_and(|column| column.ends_with(b"\n\0end")) {
         return Err(OPEN.into());
     }
     if header.is_empty() || is_end(header) {
