@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Text to tokens, ours beside the peers, in one run on one core of this machine.
 
-bench.py [--rounds N] [--corpora FOLDER] [--ours PROGRAM] [WAY...] [--domains NAME...]
+bench.py [--rounds N] [--corpora FOLDER] [--ours PROGRAM] [--sets SET...] [WAY...] [--domains NAME...]
 
 Every round runs every way once, each pinned to one core, over the same domains; the medians of the rounds are compared.
-MB/s counts the raw JSON Lines, decompressed. CPU seconds (user and system) are what the ratios are of: they hardly
+The sets are all documents, short ones (lines of at most 5 KB) and long ones (lines of more than 50 KB), the latter two
+written anew with zstd's level 9. MB/s counts the raw JSON Lines, decompressed. CPU seconds (user and system) are what the ratios are of: they hardly
 depend on what else the machine does. A peer that is not installed is named and left out.
 """
 import argparse
 import glob
+import io
 import json
 import os
 import resource
@@ -52,6 +54,34 @@ def raw_bytes(folder):
     return total
 
 
+def by_length(name, folders, holder):
+    """The lines of a length, of every domain, as a folder of its own."""
+    import zstandard
+    least, most = {"short": (0, 5_000), "long": (50_000, 1 << 40)}[name]
+    folder = os.path.join(holder, name)
+    os.makedirs(folder)
+    parts, kept, size = 0, [], 0
+
+    def write():
+        nonlocal parts, kept, size
+        if kept:
+            packed = zstandard.ZstdCompressor(9).compress(b"".join(kept))
+            with open(os.path.join(folder, f"part-{parts:03}.jsonl.zst"), "wb") as file:
+                file.write(packed)
+            parts, kept, size = parts + 1, [], 0
+
+    for path in sorted(path for folder in folders for path in glob.glob(os.path.join(folder, "part-*"))):
+        with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            for line in io.BufferedReader(stream, 1 << 20):
+                if least < len(line) <= most:
+                    kept.append(line)
+                    size += len(line)
+        if size >= 6 << 20:
+            write()
+    write()
+    return [folder] if parts else []
+
+
 def ways(tokenizer, folders, chosen):
     path = os.path.join(CORPORA, "tokenizers", tokenizer, "tokenizer.json")
     commands = {"ours": [OURS, path, *folders]}
@@ -83,8 +113,8 @@ def tokens(way, lines):
     return sum(json.loads(line).get("tokens", 0) for line in lines)
 
 
-def table(tokenizer, results, raw):
-    print(f"\n{tokenizer}, {raw / 1e6:.1f} MB of raw JSON Lines from .zst, documents cut to 1000 characters, one core, "
+def table(tokenizer, name, results, raw):
+    print(f"\n{tokenizer}, {name} documents, {raw / 1e6:.1f} MB of raw JSON Lines from .zst, documents cut to 1000 characters, one core, "
           f"medians of {len(results['ours'])} rounds (smallest-largest)")
     print(f"{'way':18}{'CPU s':>8}{'':16}{'MB/s of CPU':>12}{'wall s':>9}{'MB':>7}{'tokens':>11}  ours is")
     middle = {way: statistics.median(r["cpu"] for r in found) for way, found in results.items()}
@@ -202,6 +232,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--core", default="0")
+    arguments.add_argument("--sets", nargs="*", default=["all", "short", "long"], choices=["all", "short", "long"])
     arguments.add_argument("--domains", nargs="*", help="names of folders; all of them if left out")
     arguments.add_argument("--corpora", default=os.path.join(ROOT, "..", "shared", "data", "corpora"))
     arguments.add_argument("--ours", default=os.path.join(ROOT, "target", "release", "examples", "fastpass"))
@@ -220,10 +251,16 @@ def main():
         folders = sorted(glob.glob(os.path.join(CORPORA, "redpajama", "*")))
     raw = sum(map(raw_bytes, folders))
     print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} (CPU seconds are compared; a loaded machine inflates them for all)")
-    for tokenizer in PEERS:
-        if not os.path.exists(os.path.join(CORPORA, "tokenizers", tokenizer)):
-            continue
-        table(tokenizer, measure(tokenizer, folders, given.rounds, given.ways), raw)
+    with tempfile.TemporaryDirectory() as written:
+        sets = {name: folders if name == "all" else by_length(name, folders, written) for name in given.sets}
+        for tokenizer in PEERS:
+            if not os.path.exists(os.path.join(CORPORA, "tokenizers", tokenizer)):
+                continue
+            for name, chosen in sets.items():
+                if chosen:
+                    table(tokenizer, name, measure(tokenizer, chosen, given.rounds, given.ways), sum(map(raw_bytes, chosen)))
+                else:
+                    print(f"\n{tokenizer}: there are no {name} documents")
     domains(folders, given.rounds)
     user(folders, given.rounds, raw)
     reading()

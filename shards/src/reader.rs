@@ -15,8 +15,8 @@ pub struct Shard<D> {
 }
 
 impl Shard<Map> {
-    /// Maps both files and checks magic, version, token type and that all sizes agree. Reads a few bytes
-    /// whatever the size; [`Shard::verify`] checks the rest.
+    /// Maps both files (a small one is read) and checks magic, version, token type and that all sizes agree. Reads a few
+    /// bytes whatever the size; [`Shard::verify`] checks the rest.
     pub fn open(bin: impl AsRef<Path>, idx: impl AsRef<Path>) -> Result<Self, ShardError> {
         Self::from_bytes(map_file(bin.as_ref())?, map_file(idx.as_ref())?)
     }

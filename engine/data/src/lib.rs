@@ -8,6 +8,7 @@
 pub mod corpus;
 mod error;
 mod hash;
+mod memory;
 pub mod mixture;
 mod progress;
 pub mod provenance;

@@ -118,6 +118,29 @@ fn csv_problems() {
     );
     check("a.csv", b"text\na\n\xff\n", Some(3), "invalid UTF-8 at byte 1 of field 1", &["a"]);
     check("a.csv", "", Some(1), "there is no header line", &[]);
+    check("a.csv", "\n\n", Some(1), "there is no header line", &[]);
+    // A quote that is open where the file ends.
+    let open = "the file ends inside of a quoted field";
+    check("a.csv", "text,n\n\"a\nb\",1\nc,\"2", Some(4), open, &["a\nb"]);
+    check("a.csv", "n,text\n1,a\n2,\"b\n3,c\n", Some(3), open, &["a"]);
+    check("a.csv", "text\na\n\"", Some(3), open, &["a"]);
+    check("a.csv", "text\na\n\"b\"\"", Some(3), open, &["a"]);
+    check("a.tsv", "text\tn\na\t\"1", Some(2), open, &[]);
+    check("a.csv", "id,\"text", Some(1), open, &[]);
+}
+
+#[test]
+fn csv_that_ends_well() {
+    for end in ["", "\n", "\r\n", "\n\n\n", "\n\r\n"] {
+        for last in ["b", "\"b\"", "\"\nb\"", "\"b \"\"\""] {
+            let corpus = Corpus::with("a.csv", format!("text,n\na,1\n{last},2{end}"));
+            let stats = corpus.extract(&everything()).expect("read");
+            assert_eq!((stats.rows, stats.problems), (2, 0), "{last:?} {end:?}");
+            let corpus = Corpus::with("a.csv", format!("n,text\n1,a\n2,{last}{end}"));
+            let stats = corpus.extract(&everything()).expect("read");
+            assert_eq!((stats.rows, stats.problems), (2, 0), "{last:?} {end:?}");
+        }
+    }
 }
 
 #[test]

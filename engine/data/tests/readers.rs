@@ -343,3 +343,18 @@ fn a_full_disk_says_so() {
         );
     }
 }
+
+/// Kept texts of more than 48 MiB a thread wait in files before they are chosen from; fewer do not.
+#[test]
+fn texts_that_fill_memory_come_out_whole() {
+    let long: Vec<String> =
+        (b'a'..=b'l').map(|c| char::from(c).to_string().repeat(5 << 20)).collect();
+    let mut corpus = Corpus::new();
+    corpus.add("long.jsonl", json_lines(long.iter().map(String::as_str)));
+    let stats = corpus.extract(&everything()).expect("extracted");
+    assert_eq!(stats.documents_train, 12);
+    let samples = corpus.train();
+    let mut found = texts(&samples);
+    found.sort_unstable();
+    assert!(found == long, "the texts are the same");
+}

@@ -87,8 +87,77 @@ fn record(entry: &Entry, place: u64) -> [u8; RECORD] {
     record
 }
 
+/// Documents in order: of an opened file, or where they wait after reading.
+pub(crate) enum Documents {
+    Stored(Stored),
+    Held(Held),
+}
+
+impl Documents {
+    /// Maps a file and checks its header and size.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        Stored::open(path).map(Self::Stored)
+    }
+
+    /// Sorted entries, where their texts all wait in memory; else the entries and texts as they were.
+    pub fn hold(
+        entries: Vec<Entry>,
+        sources: &[&Source],
+        spools: Vec<SpoolReader>,
+    ) -> Result<Self, (Vec<Entry>, Vec<SpoolReader>)> {
+        if !spools.iter().all(SpoolReader::is_in_memory) {
+            return Err((entries, spools));
+        }
+        let sources = sources.iter().map(|source| source.digest.clone()).collect();
+        Ok(Self::Held(Held { entries, sources, spools }))
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Stored(stored) => stored.len(),
+            Self::Held(held) => held.entries.len(),
+        }
+    }
+
+    /// What decides a document's place in the order, without looking at its text: hash, source, row.
+    fn head(&self, index: usize) -> Result<(&DocumentHash, &str, u64), DataError> {
+        match self {
+            Self::Stored(stored) => stored.head(index),
+            Self::Held(held) => Ok(held.head(index)),
+        }
+    }
+
+    fn get(&self, index: usize) -> Result<Document<'_>, DataError> {
+        match self {
+            Self::Stored(stored) => stored.get(index),
+            Self::Held(held) => held.get(index),
+        }
+    }
+}
+
+/// What was read, not written to a file.
+pub(crate) struct Held {
+    entries: Vec<Entry>,
+    sources: Vec<String>,
+    spools: Vec<SpoolReader>,
+}
+
+impl Held {
+    fn head(&self, index: usize) -> (&DocumentHash, &str, u64) {
+        let entry = &self.entries[index];
+        (&entry.hash, &self.sources[entry.source as usize], entry.row)
+    }
+
+    fn get(&self, index: usize) -> Result<Document<'_>, DataError> {
+        let entry = &self.entries[index];
+        let (hash, source, row) = self.head(index);
+        let text = self.spools[entry.spool as usize].text(entry)?;
+        Ok(Document { hash, source, row, start: entry.start, text })
+    }
+}
+
 /// An opened file.
-pub(crate) struct Documents {
+pub(crate) struct Stored {
     path: PathBuf,
     bytes: Map,
     header: Header,
@@ -96,9 +165,8 @@ pub(crate) struct Documents {
     texts_at: usize,
 }
 
-impl Documents {
-    /// Maps a file and checks its header and size.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
+impl Stored {
+    fn open(path: &Path) -> Result<Self, DataError> {
         let bytes = map_file(path)?;
         let refused = |problem: &str| invalid(path, problem);
         let end = bytes.iter().position(|&byte| byte == b'\n');
@@ -117,7 +185,7 @@ impl Documents {
         Ok(Self { path: path.to_path_buf(), bytes, header, records_at, texts_at })
     }
 
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.header.documents as usize
     }
 
@@ -126,7 +194,6 @@ impl Documents {
         &self.bytes[at..at + RECORD]
     }
 
-    /// What decides a document's place in the order, without looking at its text: hash, source, row.
     fn head(&self, index: usize) -> Result<(&DocumentHash, &str, u64), DataError> {
         let record = self.record(index);
         let damaged = || invalid(&self.path, "a record points outside of it");
@@ -224,8 +291,9 @@ impl<'a> Merged<'a> {
     pub fn release(&mut self) {
         let behind = BEHIND_BYTES / self.files.len().max(1);
         for (file, place) in self.files.iter().zip(&mut self.places) {
+            let Documents::Stored(file) = file else { continue };
             if place.texts - place.released > behind {
-                let Documents { bytes, records_at, texts_at, .. } = file;
+                let Stored { bytes, records_at, texts_at, .. } = file;
                 release(bytes, *records_at..records_at + place.records * RECORD);
                 release(bytes, texts_at + place.released..texts_at + place.texts);
                 place.released = place.texts;

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use super::dropped;
 use super::intake::{Intake, RowProblem, Tally};
-use super::select::{Selection, select};
+use super::select::{Selection, choose};
 use super::spec::{DocumentFiles, OnError, ReadSpec, SampleFiles, SamplesSpec, Source};
 use super::spool::{Entry, Spool, SpoolReader};
 use super::stats::{Account, SamplesStats, SourceProblem};
-use super::{documents, read};
+use super::{documents, documents::Documents, read};
 use crate::progress::Meter;
 use crate::{DataError, Problem, Progress, Work};
 
@@ -26,22 +26,27 @@ pub fn extract(
     scratch: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SamplesStats, DataError> {
-    spec.selection().check()?;
-    let folder = tempfile::tempdir_in(scratch)
-        .map_err(DataError::io("create a scratch folder in", scratch))?;
-    let place = |name: &str| folder.path().join(name);
-    let files = DocumentFiles {
-        documents: place("documents"),
-        account: place("account.json"),
-        dropped: place("dropped"),
+    let (reading, selecting) = (spec.reading(), spec.selection());
+    selecting.check()?;
+    reading.check()?;
+    let sources = sorted(sources);
+    let meter = meter(&sources);
+    let Read { entries, spools, account, .. } =
+        meter.watch(progress, || read_all(&sources, &reading, scratch, &meter))?;
+    let folder;
+    let held = Documents::hold(entries, &sources, spools);
+    let documents = match held {
+        Ok(documents) => documents,
+        Err((entries, spools)) => {
+            folder = tempfile::tempdir_in(scratch)
+                .map_err(DataError::io("create a scratch folder in", scratch))?;
+            let path = folder.path().join("documents");
+            documents::write(&path, &entries, &sources, &spools)?;
+            Documents::open(&path)?
+        }
     };
-    read_documents(sources, &spec.reading(), &files, folder.path(), progress)?;
-    let selection = Selection {
-        documents: vec![files.documents],
-        accounts: vec![files.account],
-        ..Default::default()
-    };
-    select(&selection, &spec.selection(), out, progress)
+    let parts = || Ok(vec![documents]);
+    choose(parts, account, &Selection::default(), &selecting, out, progress)
 }
 
 /// Reads `sources` in any order and writes the documents that pass the rules for one document, sorted, what was counted,
@@ -59,16 +64,21 @@ pub fn read_documents(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Account, DataError> {
     spec.check()?;
-    let mut sources: Vec<&Source> = sources.iter().collect();
-    // By content, so that an index into this list means the same whatever the order given.
-    sources.sort_by(|a, b| (&a.digest, &a.path).cmp(&(&b.digest, &b.path)));
-    let total = sources
-        .iter()
-        .filter_map(|source| std::fs::metadata(&source.path).ok())
-        .map(|m| m.len())
-        .sum();
-    let meter = Meter::new(total, Work::Bytes);
+    let sources = sorted(sources);
+    let meter = meter(&sources);
     meter.watch(progress, || run(&sources, spec, out, scratch, &meter))
+}
+
+/// By content, so that an index into this list means the same whatever the order given.
+fn sorted(sources: &[Source]) -> Vec<&Source> {
+    let mut sources: Vec<&Source> = sources.iter().collect();
+    sources.sort_by(|a, b| (&a.digest, &a.path).cmp(&(&b.digest, &b.path)));
+    sources
+}
+
+fn meter(sources: &[&Source]) -> Meter {
+    let sizes = sources.iter().filter_map(|source| std::fs::metadata(&source.path).ok());
+    Meter::new(sizes.map(|metadata| metadata.len()).sum(), Work::Bytes)
 }
 
 fn run(
@@ -78,15 +88,34 @@ fn run(
     scratch: &Path,
     meter: &Meter,
 ) -> Result<Account, DataError> {
+    let read = read_all(sources, spec, scratch, meter)?;
+    documents::write(&out.documents, &read.entries, sources, &read.spools)?;
+    dropped::write(&out.dropped, read.logs.into_iter().map(|(_, frame)| frame))?;
+    write_json(&out.account, &read.account)?;
+    Ok(read.account)
+}
+
+/// Everything read, in order.
+struct Read {
+    entries: Vec<Entry>,
+    spools: Vec<SpoolReader>,
+    account: Account,
+    /// What was left out, by source.
+    logs: Vec<(u32, Vec<u8>)>,
+}
+
+fn read_all(
+    sources: &[&Source],
+    spec: &ReadSpec,
+    scratch: &Path,
+    meter: &Meter,
+) -> Result<Read, DataError> {
     let mut taken = take_all(sources, spec, scratch, meter)?;
     refuse_problems(sources, spec, &taken.tally)?;
     taken.entries.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-    documents::write(&out.documents, &taken.entries, sources, &taken.spools)?;
     taken.logs.sort_unstable_by_key(|(source, _)| *source);
-    dropped::write(&out.dropped, taken.logs.into_iter().map(|(_, frame)| frame))?;
     let account = account(sources, spec, taken.tally, taken.entries.len(), &taken.filter_seen);
-    write_json(&out.account, &account)?;
-    Ok(account)
+    Ok(Read { entries: taken.entries, spools: taken.spools, account, logs: taken.logs })
 }
 
 pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), DataError> {

@@ -52,11 +52,25 @@ pub fn select(
     for path in &selection.accounts {
         account.add(&read_account(path)?);
     }
+    let open = || selection.documents.iter().map(|path| Documents::open(path)).collect();
+    choose(open, account, selection, spec, out, progress)
+}
+
+/// As [`select`], from documents that `parts` gives and what was counted of them.
+pub(super) fn choose(
+    parts: impl FnOnce() -> Result<Vec<Documents>, DataError> + Send,
+    account: Account,
+    selection: &Selection,
+    spec: &SelectSpec,
+    out: &SampleFiles,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SamplesStats, DataError> {
+    spec.check()?;
     if let (Some(column), true) = (account.columns_unseen.first(), account.rows > 0) {
         return Err(DataError::FilterColumn { column: column.clone(), rows: account.rows });
     }
     let meter = Meter::new(account.documents, Work::Documents);
-    meter.watch(progress, || run(selection, spec, out, account, &meter))
+    meter.watch(progress, || run(&parts()?, selection, spec, out, account, &meter))
 }
 
 fn read_account(path: &std::path::Path) -> Result<Account, DataError> {
@@ -66,15 +80,14 @@ fn read_account(path: &std::path::Path) -> Result<Account, DataError> {
 }
 
 fn run(
+    parts: &[Documents],
     selection: &Selection,
     spec: &SelectSpec,
     out: &SampleFiles,
     account: Account,
     meter: &Meter,
 ) -> Result<SamplesStats, DataError> {
-    let parts: Vec<Documents> =
-        selection.documents.iter().map(|path| Documents::open(path)).collect::<Result<_, _>>()?;
-    let mut merged = Merged::new(&parts)?;
+    let mut merged = Merged::new(parts)?;
     let rules = Rules::new(selection, spec)?;
     let mut chooser = Chooser::new(spec, out, account)?;
     let mut near = spec.near_duplicates.map(NearDuplicates::new);

@@ -125,6 +125,21 @@ pub(crate) struct SpoolReader {
 }
 
 impl SpoolReader {
+    /// Whether no text had to go to a file.
+    pub fn is_in_memory(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// The text of an entry that lies in memory.
+    pub fn text(&self, entry: &Entry) -> Result<&str, DataError> {
+        let found = self.memory.get(entry.offset, entry.bytes);
+        let found = found.and_then(|text| simdutf8::basic::from_utf8(text).ok());
+        found.ok_or_else(|| {
+            let failed = DataError::io("read a scratch file in", &self.folder);
+            failed(ErrorKind::UnexpectedEof.into())
+        })
+    }
+
     /// The text of an entry: where it lies in memory, or read from the file into `buffer`.
     pub fn read<'a>(
         &'a self,

@@ -18,7 +18,7 @@ use super::samples::{data_failure, data_progress, spec};
 use super::{Reader, StageError, Stager, attributes};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "documents", version: 1 };
+pub const KIND: Kind = Kind { name: "documents", version: 2 };
 pub const DOCUMENTS: &str = "documents.bin";
 pub const ACCOUNT: &str = "account.json";
 pub const DROPPED: &str = "dropped.tsv.zst";

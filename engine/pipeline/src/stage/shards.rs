@@ -5,7 +5,7 @@ use std::path::Path;
 use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::{Action, ActionId, Cost, Digest, Input, Kind, OutputSpec, Source};
-use mixmake_data::tokenizer::{self, ShardFiles, ShardSpec, ShardStats};
+use mixmake_data::tokenizer::{Encoder, ShardFiles, ShardSpec, ShardStats, tokenize_with};
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
 use serde_json::Map;
 
@@ -93,6 +93,8 @@ fn spec(stager: &Stager<'_>, end_of_text: bool) -> ShardSpec {
 pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
     let spec: ShardSpec = job.params()?;
     let tokenizer = one(job, "tokenizer")?;
+    // Loaded once, and what it learned from one split serves the other.
+    let encoder = Encoder::load(&tokenizer.path, &spec).map_err(data_failure)?;
     let mut facts = Facts::new();
     for split in [TRAIN, HELD_OUT] {
         let samples = one(job, split.role)?;
@@ -103,8 +105,7 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         };
         let mut observe = |step| progress(data_progress(step));
         let stats =
-            tokenizer::tokenize(&samples.path, &tokenizer.path, &spec, &files, &mut observe)
-                .map_err(data_failure)?;
+            tokenize_with(&samples.path, &encoder, &files, &mut observe).map_err(data_failure)?;
         let written = ShardFacts {
             bin: digest(&files.bin)?,
             idx: digest(&files.idx)?,

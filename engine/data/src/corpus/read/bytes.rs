@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use zstd::zstd_safe::{DCtx, DParameter};
 
+use crate::memory::Room;
 use crate::progress::Meter;
 
 const BUFFER: usize = 1 << 17;
@@ -28,7 +29,7 @@ pub(crate) struct Decompressor {
     zstd: Option<DCtx<'static>>,
     /// A file read whole, as stored and raw.
     stored: Vec<u8>,
-    raw: Vec<u8>,
+    raw: Option<Room>,
 }
 
 impl Decompressor {
@@ -45,9 +46,9 @@ impl Decompressor {
         self.zstd.as_mut().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
-    /// Puts the raw bytes of a zstd file that is small enough into `raw`, and gives how many are stored; `None` of any other,
-    /// and of one that is not whole or damaged: what is wrong with it, and where, is for the stream to say.
-    fn whole(&mut self, path: &Path) -> io::Result<Option<u64>> {
+    /// Puts the raw bytes of a zstd file that is small enough into `raw`, and gives how many are stored and how many raw;
+    /// `None` of any other, and of one that is not whole or damaged: what is wrong with it, and where, is for the stream to say.
+    fn whole(&mut self, path: &Path) -> io::Result<Option<(u64, usize)>> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() > STORED_BYTES_MAX {
@@ -55,23 +56,26 @@ impl Decompressor {
         }
         let mut stored = std::mem::take(&mut self.stored);
         stored.clear();
+        // And a byte, so that the end is met without growing.
+        stored.reserve(metadata.len() as usize + 1);
         file.by_ref().take(STORED_BYTES_MAX).read_to_end(&mut stored)?;
         let decompressed = self.decompress(&stored)?;
         let read = stored.len() as u64;
         self.stored = stored;
-        Ok(decompressed.then_some(read))
+        Ok(decompressed.map(|raw| (read, raw)))
     }
 
-    /// Whether these are frames of zstd, now decompressed.
-    fn decompress(&mut self, stored: &[u8]) -> io::Result<bool> {
-        let Some(size) = raw_size(stored) else { return Ok(false) };
-        let mut raw = std::mem::take(&mut self.raw);
-        raw.clear();
+    /// Raw bytes of frames of zstd, now decompressed; `None` of other things.
+    fn decompress(&mut self, stored: &[u8]) -> io::Result<Option<usize>> {
+        let Some(size) = raw_size(stored) else { return Ok(None) };
         // Room for any such file at once, most of it never touched: growing would copy.
-        raw.reserve(WHOLE_BYTES_MAX);
-        let found = self.zstd()?.decompress(&mut raw, stored);
-        self.raw = raw;
-        Ok(found == Ok(size))
+        let mut raw = match self.raw.take() {
+            Some(raw) => raw,
+            None => Room::new(WHOLE_BYTES_MAX)?,
+        };
+        let found = self.zstd()?.decompress(&mut raw[..], stored);
+        self.raw = Some(raw);
+        Ok((found == Ok(size)).then_some(size))
     }
 }
 
@@ -101,9 +105,9 @@ pub(crate) fn open_whole<'a>(
     kept: &'a mut Decompressor,
     meter: &'a Meter,
 ) -> io::Result<Opened<'a>> {
-    if let Some(stored) = kept.whole(path)? {
+    if let Some((stored, raw)) = kept.whole(path)? {
         meter.add(stored);
-        return Ok(Opened::Whole(&kept.raw));
+        return Ok(Opened::Whole(kept.raw.as_ref().map_or(&[], |room| &room[..raw])));
     }
     open(path, kept, meter).map(Opened::Stream)
 }

@@ -26,29 +26,51 @@ pub(crate) fn read(
         Ok(file) => file,
         Err(e) => return intake.unreadable(None, describe_io(&e)),
     };
-    let budget = Cell::new(ROW_BYTES_MAX);
+    let (budget, raw) = (Cell::new(ROW_BYTES_MAX), Cell::new(0));
+    let end = if intake.spec.quotes { END } else { &[] };
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(intake.spec.quotes)
         .flexible(true)
-        .from_reader(Budgeted { file, budget: &budget });
+        .from_reader(Budgeted { file, budget: &budget, raw: &raw, end });
     let columns = match columns(&mut reader, intake) {
         Ok(columns) => columns,
         Err(message) => return intake.unreadable(Some(1), message),
     };
-    let mut record = ByteRecord::new();
+    // A record is taken when the next one has come: the last one may have a quote that never ends.
+    let (mut record, mut before, mut before_line) = (ByteRecord::new(), ByteRecord::new(), None);
     loop {
         let line = reader.position().line();
         budget.set(ROW_BYTES_MAX);
-        match reader.read_byte_record(&mut record) {
+        let found = reader.read_byte_record(&mut record);
+        if let Some(before_line) = before_line {
+            if matches!(found, Ok(false)) && intake.spec.quotes {
+                return match is_end(&before) {
+                    true => Ok(()),
+                    false => intake.unreadable(Some(before_line), OPEN),
+                };
+            }
+            take(before_line, &before, &columns, intake)?;
+        }
+        match found {
             Ok(false) => return Ok(()),
             Ok(true) => {
-                let line = record.position().map_or(line, |position| position.line());
-                take(line, &record, &columns, intake)?;
+                before_line = Some(record.position().map_or(line, |position| position.line()));
+                std::mem::swap(&mut before, &mut record);
             }
             Err(e) => return intake.unreadable(Some(line), describe(&e)),
         }
     }
+}
+
+/// Put behind a file: a record of its own where all quotes before it are closed, else it closes the one that is open.
+const END: &[u8] = b"\n\"\0end\n";
+const OPEN: &str =
+    "the file ends inside of a quoted field: it is truncated, or a quote is missing or not meant";
+
+/// Whether that is what is behind the file.
+fn is_end(record: &ByteRecord) -> bool {
+    record == [&b"\0end\n"[..]][..]
 }
 
 /// Ends a record that never ends: without it one missing quote would take the rest of the file into memory.
@@ -56,11 +78,19 @@ struct Budgeted<'a> {
     file: Box<dyn BufRead + 'a>,
     /// Bytes that the record being read may still take.
     budget: &'a Cell<usize>,
+    /// Bytes of the file so far.
+    raw: &'a Cell<u64>,
+    /// What is still to come behind the file.
+    end: &'static [u8],
 }
 
 impl Read for Budgeted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.file.read(buffer)?;
+        self.raw.set(self.raw.get() + read as u64);
+        if read == 0 && self.raw.get() > 0 {
+            return self.end.read(buffer);
+        }
         match self.budget.get().checked_sub(read) {
             Some(left) => self.budget.set(left),
             None => {
@@ -90,7 +120,10 @@ struct Found {
 
 fn columns(reader: &mut Reader<Budgeted>, intake: &Intake) -> Result<Columns, String> {
     let header = reader.byte_headers().map_err(|e| describe(&e))?;
-    if header.is_empty() {
+    if header.iter().next_back().is_some_and(|column| column.ends_with(b"\n\0end")) {
+        return Err(OPEN.into());
+    }
+    if header.is_empty() || is_end(header) {
         return Err("there is no header line".into());
     }
     // A byte-order mark is no part of the first name.

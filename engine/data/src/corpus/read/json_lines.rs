@@ -51,8 +51,14 @@ impl Reading<'_, '_> {
             if bytes.is_empty() {
                 break;
             }
-            let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-            self.take_line(number, &bytes[..end], intake)?;
+            let end = match self.take_scanned(number, bytes, intake)? {
+                Some(end) => end,
+                None => {
+                    let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+                    take_line(number, &bytes[..end], intake)?;
+                    end
+                }
+            };
             bytes = bytes.get(end + 1..).unwrap_or_default();
         }
         Ok(())
@@ -83,12 +89,25 @@ impl Reading<'_, '_> {
         line: &[u8],
         intake: &mut Intake,
     ) -> Result<(), DataError> {
-        let scanned = self.wanted.as_ref().and_then(|wanted| scan(line, wanted, self.text));
-        let Some(scanned) = scanned else { return take_line(number, line, intake) };
-        match admits(number, &scanned.values, intake)? {
-            true => intake.text_of(number, scanned.text, scanned.chars),
-            false => Ok(()),
+        match self.take_scanned(number, line, intake)? {
+            Some(_) => Ok(()),
+            None => take_line(number, line, intake),
         }
+    }
+
+    /// Takes the first line of some bytes, where it can be read fast; gives where it ends.
+    fn take_scanned(
+        &mut self,
+        number: u64,
+        bytes: &[u8],
+        intake: &mut Intake,
+    ) -> Result<Option<usize>, DataError> {
+        let scanned = self.wanted.as_ref().and_then(|wanted| scan(bytes, wanted, self.text));
+        let Some(scanned) = scanned else { return Ok(None) };
+        if admits(number, &scanned.values, intake)? {
+            intake.text_of(number, scanned.text, scanned.chars)?;
+        }
+        Ok(Some(scanned.end))
     }
 }
 

@@ -40,9 +40,12 @@ pub(super) struct Scanned<'t> {
     pub text: &'t str,
     /// Characters of the text.
     pub chars: u64,
+    /// Where the line ends: at its newline, or with the bytes.
+    pub end: usize,
 }
 
-/// Reads a line; `room` is where its text goes. `None` where the general reader must.
+/// Reads the first line of some bytes; `room` is where its text goes. `None` where the general reader must. A newline is
+/// nothing that may be in a line, so that none is read beyond its end.
 pub(super) fn scan<'t>(line: &[u8], wanted: &Wanted, room: &'t mut Vec<u8>) -> Option<Scanned<'t>> {
     let mut values = Map::new();
     let mut text: Option<Decoded> = None;
@@ -77,13 +80,28 @@ pub(super) fn scan<'t>(line: &[u8], wanted: &Wanted, room: &'t mut Vec<u8>) -> O
             _ => return None,
         }
     }
-    let text = text.filter(|_| skip_space(line, at + 1) == line.len())?;
+    let text = text?;
+    let end = skip_space(line, at + 1);
+    if line.get(end).is_some_and(|&byte| byte != b'\n') {
+        return None;
+    }
     // Escapes are whole characters, so that the text decoded is UTF-8 exactly where it is in the line.
     simdutf8::basic::from_utf8(&line[..text.start]).ok()?;
-    simdutf8::basic::from_utf8(&line[text.end..]).ok()?;
-    let decoded = simdutf8::basic::from_utf8(&room[..text.bytes]).ok()?;
+    simdutf8::basic::from_utf8(&line[text.end..end]).ok()?;
+    let decoded = utf8(&room[..text.bytes], text.ascii)?;
     let chars = if text.ascii { decoded.len() } else { decoded.chars().count() };
-    Some(Scanned { values, text: decoded, chars: chars as u64 })
+    Some(Scanned { values, text: decoded, chars: chars as u64, end })
+}
+
+/// Text of bytes, which are not looked at again where they are known to be ASCII.
+#[expect(unsafe_code, reason = "most texts are ASCII, and it was seen when they were copied")]
+fn utf8(bytes: &[u8], ascii: bool) -> Option<&str> {
+    if ascii {
+        debug_assert!(bytes.is_ascii());
+        // SAFETY: `decode_string` says so of every byte, and a test of it holds that.
+        return Some(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    simdutf8::basic::from_utf8(bytes).ok()
 }
 
 fn expect(line: &[u8], at: usize, byte: u8) -> Option<usize> {
@@ -91,7 +109,7 @@ fn expect(line: &[u8], at: usize, byte: u8) -> Option<usize> {
 }
 
 fn skip_space(line: &[u8], at: usize) -> usize {
-    let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r');
     at + line[at.min(line.len())..].iter().take_while(space).count()
 }
 
@@ -193,7 +211,15 @@ mod tests {
         let (text, filters) = (columns(&["text"]), columns(&["meta.language", "id"]));
         let wanted = Wanted::new(&text, filters.iter()).expect("a fast column");
         let mut room = Vec::new();
+        let found = scan(line.as_bytes(), &wanted, &mut room).map(|scanned| scanned.end);
+        // The next line is not looked at, whatever it is.
+        for next in ["\n", "\n ", "\n{", "\n\u{e9}", "\n\""] {
+            let lines = [line, next].concat();
+            let again = scan(lines.as_bytes(), &wanted, &mut room).map(|scanned| scanned.end);
+            assert_eq!(again, found, "{lines}");
+        }
         let Some(scanned) = scan(line.as_bytes(), &wanted, &mut room) else { return false };
+        assert_eq!(scanned.end, line.len());
         let values = scanned.values;
         let general: Map<String, Value> =
             serde_json::from_str(line).unwrap_or_else(|e| panic!("{line} is wrong: {e}"));

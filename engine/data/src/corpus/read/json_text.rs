@@ -2,6 +2,8 @@
 
 /// Bytes looked at together.
 const BLOCK: usize = 32;
+/// Bytes of the first room for a text.
+const ROOM: usize = 1 << 16;
 
 /// Where a string was, and what it became.
 pub(super) struct Decoded {
@@ -17,14 +19,35 @@ pub(super) struct Decoded {
 
 /// Decodes the string whose opening quote is before `start` into `out`, which only grows: what is behind the decoded
 /// bytes has no meaning. `None` for what is no string of JSON. Bytes beyond ASCII are taken as they are.
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the processor was asked"))]
 pub(super) fn decode_string(line: &[u8], start: usize, out: &mut Vec<u8>) -> Option<Decoded> {
-    // No escape is shorter than what it stands for.
-    let most = line.len() - start + BLOCK;
-    if out.len() < most {
-        out.resize(most, 0);
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: it has these instructions.
+        return unsafe { decode_with_avx2(line, start, out) };
     }
+    decode(line, start, out, marks)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn decode_with_avx2(line: &[u8], start: usize, out: &mut Vec<u8>) -> Option<Decoded> {
+    decode(line, start, out, |block| marks_of_thirty_two(block))
+}
+
+#[inline(always)]
+fn decode(
+    line: &[u8],
+    start: usize,
+    out: &mut Vec<u8>,
+    marks: impl Fn(&[u8; BLOCK]) -> Marks,
+) -> Option<Decoded> {
     let (mut at, mut to, mut ascii) = (start, 0, true);
     loop {
+        // No escape is shorter than what it stands for, so that this is room for the rest of a line, too.
+        if out.len() < to + 2 * BLOCK {
+            out.resize((2 * out.len()).max(ROOM), 0);
+        }
         let Some(block) = line[at..].first_chunk::<BLOCK>() else {
             return decode_rest(line, start, at, to, ascii, out);
         };
@@ -171,6 +194,24 @@ fn marks_of_sixteens(block: &[u8; BLOCK]) -> Marks {
     Marks { stops: stops(low) | stops(high) << 16, beyond }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn marks_of_thirty_two(block: &[u8; BLOCK]) -> Marks {
+    use std::arch::x86_64::*;
+    let [a, b, c, d] = [0, 8, 16, 24].map(|at| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&block[at..at + 8]);
+        i64::from_le_bytes(bytes)
+    });
+    let block = _mm256_set_epi64x(d, c, b, a);
+    let equal = |byte: u8| _mm256_cmpeq_epi8(block, _mm256_set1_epi8(byte as i8));
+    let control = _mm256_cmpeq_epi8(_mm256_min_epu8(block, _mm256_set1_epi8(0x1f)), block);
+    let either = _mm256_or_si256(equal(b'"'), equal(b'\\'));
+    let stops = _mm256_movemask_epi8(_mm256_or_si256(either, control)) as u32;
+    Marks { stops, beyond: _mm256_movemask_epi8(block) != 0 }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn marks(block: &[u8; BLOCK]) -> Marks {
     byte_by_byte(block)
@@ -194,6 +235,13 @@ mod tests {
                 let mut block = [b'x'; BLOCK];
                 block[place] = byte;
                 assert_eq!(marks(&block), byte_by_byte(&block), "{byte} at {place}");
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has these instructions.
+                    #[expect(unsafe_code, reason = "the processor was asked")]
+                    let wide = unsafe { marks_of_thirty_two(&block) };
+                    assert_eq!(wide, byte_by_byte(&block), "{byte} at {place}");
+                }
             }
         }
     }
@@ -229,6 +277,11 @@ mod tests {
                 let string = format!(r#""{before}{piece}{after}{piece}""#);
                 let line = format!("{string}{behind}");
                 let found = decode_string(line.as_bytes(), 1, &mut out);
+                let narrow = decode(line.as_bytes(), 1, &mut Vec::new(), marks);
+                let place = |found: &Option<Decoded>| {
+                    found.as_ref().map(|d| (d.start, d.end, d.bytes, d.ascii))
+                };
+                assert_eq!(place(&found), place(&narrow), "{line}");
                 let expected: Option<String> = serde_json::from_str(&string).ok();
                 let text = found.as_ref().map(|found| &out[..found.bytes]);
                 assert_eq!(text, expected.as_ref().map(String::as_bytes), "{line}");

@@ -71,11 +71,10 @@ impl Bpe {
         }
         let byte_of = |c: char| byte_of.get(c as usize).copied().flatten();
         let (mut pairs, mut ids) = (BytePairs::new(), Vec::with_capacity(merges.len()));
-        let by_id = vocabulary.by_id();
-        let mut made = 0;
+        let mut made = 0u32;
         for (rank, Merge(left, right)) in merges.iter().enumerate() {
             // Merges' tokens mostly have the ids of their order.
-            let next: &str = by_id.get(made as usize + 1).unwrap_or(&"");
+            let next = vocabulary.guess(made.saturating_add(1)).unwrap_or_default();
             made = match next.strip_prefix(&**left) {
                 Some(rest) if rest == right => made + 1,
                 _ => vocabulary.id(&format!("{left}{right}"))?,

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::BuildHasher;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -69,28 +70,77 @@ pub(super) struct Model<'a> {
     pub max_input_chars_per_word: Option<usize>,
 }
 
-/// Tokens and their ids. Tokens stay in the file's bytes where they can.
-pub(crate) struct Vocabulary<'a>(pub FxHashMap<Cow<'a, str>, u32>);
+/// Tokens and their ids. Tokens stay in the file's bytes where they can. Small: a process that encodes a domain first makes
+/// this, and asks it for both sides of every merge.
+#[derive(Default)]
+pub(crate) struct Vocabulary<'a> {
+    /// In the order of the file, which mostly is that of ids.
+    tokens: Vec<(Cow<'a, str>, u32)>,
+    /// By hash: its upper half, and below that the place of a token plus 1; 0 where none is. A power of two of them.
+    slots: Vec<u64>,
+}
 
-impl Vocabulary<'_> {
+impl<'a> Vocabulary<'a> {
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.0.get(token).copied()
+        let slot = self.slot(token).ok()?;
+        Some(self.tokens[self.slots[slot] as u32 as usize - 1].1)
     }
 
     pub fn largest(&self) -> Option<u32> {
-        self.0.values().copied().max()
+        self.iter().map(|(_, id)| id).max()
     }
 
-    /// Tokens at the places of their ids; an empty one where there is none, or an id is far above their number.
-    pub fn by_id(&self) -> Vec<&str> {
-        let mut tokens = vec![""; 2 * self.0.len()];
-        for (token, &id) in &self.0 {
-            if let Some(place) = tokens.get_mut(id as usize) {
-                *place = token;
+    /// All tokens, in no order that counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.tokens.iter().map(|(token, id)| (&**token, *id))
+    }
+
+    /// The token with that id, where tokens stand in the order of their ids.
+    pub fn guess(&self, id: u32) -> Option<&str> {
+        let (token, found) = self.tokens.get(id as usize)?;
+        (*found == id).then_some(token)
+    }
+
+    /// Of a token that comes twice the last id counts.
+    fn insert(&mut self, token: Cow<'a, str>, id: u32) {
+        if 2 * self.tokens.len() >= self.slots.len() {
+            self.slots = vec![0; (2 * self.slots.len()).max(1 << 17)];
+            for place in 0..self.tokens.len() {
+                if let Err(slot) = self.slot(&self.tokens[place].0) {
+                    self.slots[slot] = upper(&self.tokens[place].0) | (place as u64 + 1);
+                }
             }
         }
-        tokens
+        match self.slot(&token) {
+            Ok(slot) => self.tokens[self.slots[slot] as u32 as usize - 1].1 = id,
+            Err(slot) => {
+                self.slots[slot] = upper(&token) | (self.tokens.len() as u64 + 1);
+                self.tokens.push((token, id));
+            }
+        }
     }
+
+    /// Where a token is, or else would be; there is a free place.
+    fn slot(&self, token: &str) -> Result<usize, usize> {
+        let (upper, mask) = (upper(token), self.slots.len().wrapping_sub(1));
+        let mut slot = (upper >> 32) as usize & mask;
+        while let Some(&found) = self.slots.get(slot) {
+            let place = found as u32 as usize;
+            if place == 0 {
+                return Err(slot);
+            }
+            if found >> 32 == upper >> 32 && self.tokens[place - 1].0 == token {
+                return Ok(slot);
+            }
+            slot = (slot + 1) & mask;
+        }
+        Err(0)
+    }
+}
+
+/// The upper half of a token's hash, in place.
+fn upper(token: &str) -> u64 {
+    FxBuildHasher.hash_one(token) & !u64::from(u32::MAX)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Vocabulary<'a> {
@@ -104,12 +154,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Vocabulary<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary<'de>, A::Error> {
-                // Room for the common sizes, so that filling it does not rehash.
-                let mut tokens = FxHashMap::with_capacity_and_hasher(1 << 16, Default::default());
+                let mut vocabulary = Vocabulary::default();
+                // Room for the common sizes, touched as it is filled.
+                vocabulary.tokens.reserve(1 << 16);
                 while let Some((Token(token), id)) = map.next_entry::<Token<'de>, u32>()? {
-                    tokens.insert(token, id);
+                    vocabulary.insert(token, id);
                 }
-                Ok(Vocabulary(tokens))
+                Ok(vocabulary)
             }
         }
         deserializer.deserialize_map(Entries)
@@ -165,5 +216,31 @@ impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
             }
         }
         deserializer.deserialize_any(Pair)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_found_under_their_last_id() {
+        let many: Vec<String> = (0..100_000).map(|i| format!("{:x}", i * 7)).collect();
+        let mut entries: Vec<String> =
+            many.iter().enumerate().map(|(id, token)| format!("\"{token}\":{id}")).collect();
+        entries.extend(["\"0\":200000".into(), "\"a\\u00e9\":200001".into(), "\"\":200002".into()]);
+        let json = format!("{{{}}}", entries.join(","));
+        let vocabulary: Vocabulary = serde_json::from_str(&json).expect("a vocabulary");
+        for (id, token) in many.iter().enumerate().skip(1) {
+            assert_eq!(vocabulary.id(token), Some(id as u32));
+            assert_eq!(vocabulary.guess(id as u32), Some(&**token));
+        }
+        assert_eq!(vocabulary.id("0"), Some(200_000));
+        assert_eq!(vocabulary.guess(0), None);
+        assert_eq!((vocabulary.id("aé"), vocabulary.id("")), (Some(200_001), Some(200_002)));
+        assert_eq!((vocabulary.id("1"), vocabulary.id("g")), (None, None));
+        assert_eq!(vocabulary.largest(), Some(200_002));
+        assert_eq!(vocabulary.iter().count(), 100_002);
+        assert_eq!(Vocabulary::default().id("a"), None);
     }
 }

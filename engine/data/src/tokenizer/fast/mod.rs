@@ -7,6 +7,7 @@
 //! Tables are shared by all threads; caches belong to a [`Worker`].
 
 mod ascii;
+mod bert_blocks;
 mod bert_chars;
 mod bpe;
 mod byte_pairs;
@@ -15,9 +16,11 @@ mod gpt2_blocks;
 mod gpt2_words;
 mod json;
 mod merges;
+mod pieces;
 mod recognise;
 mod wordpiece;
 
+pub(crate) use json::Vocabulary;
 pub(crate) use recognise::recognise;
 
 use self::bpe::{Bpe, BpeWorker};

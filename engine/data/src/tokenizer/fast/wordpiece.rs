@@ -1,34 +1,31 @@
 //! BERT's WordPiece: basic tokenization, then the longest piece first, behind a cache of words.
 
-use rustc_hash::FxHashMap;
 use tokenizers::normalizers::BertNormalizer;
 
+use super::bert_blocks::{self, Found, Padded, Run};
 use super::bert_chars::{BertChars, Piece};
-use super::cache::{self, SHORT, WordCache};
+use super::cache::{self, PADDING, SHORT, WordCache};
 use super::json::Vocabulary;
+use super::pieces::{Pieces, Place};
 use super::{NeedsLibrary, ascii};
 
 /// The tables of a vocabulary.
 pub(crate) struct WordPiece {
     normalizer: BertNormalizer,
-    /// Pieces that start a word, and those that go on, without their `##`.
-    first: Pieces,
-    rest: Pieces,
+    pieces: Pieces,
     unknown: u32,
     /// Words of more characters are unknown.
     chars_max: usize,
 }
 
-#[derive(Default)]
-struct Pieces {
-    ids: FxHashMap<Box<[u8]>, u32>,
-    longest: usize,
-}
-
 /// A thread's caches.
 pub(crate) struct WordPieceWorker {
     chars: BertChars,
+    /// What turns a letter into its piece by `or`, where words are found in blocks.
+    blocks: Option<u8>,
     cache: WordCache,
+    padded: Vec<u8>,
+    runs: [Run; 2],
     word: Word,
     ids: Vec<u32>,
 }
@@ -71,27 +68,34 @@ impl Word {
 }
 
 impl WordPiece {
+    /// `None` where there are more pieces than fit.
     pub fn new(
         vocabulary: &Vocabulary,
         unknown: u32,
         prefix: &str,
         chars_max: usize,
         normalizer: BertNormalizer,
-    ) -> Self {
-        let (mut first, mut rest) = (Pieces::default(), Pieces::default());
-        for (token, &id) in &vocabulary.0 {
-            first.insert(token, id);
-            if let Some(token) = token.strip_prefix(prefix) {
-                rest.insert(token, id);
+    ) -> Option<Self> {
+        let mut pieces = Pieces::new();
+        for (token, id) in vocabulary.iter() {
+            let rest = token.strip_prefix(prefix);
+            let fits = pieces.insert(Place::First, token, id)
+                && rest.is_none_or(|rest| pieces.insert(Place::Rest, rest, id));
+            if !fits {
+                return None;
             }
         }
-        Self { normalizer, first, rest, unknown, chars_max }
+        Some(Self { normalizer, pieces, unknown, chars_max })
     }
 
     pub fn worker(&self) -> WordPieceWorker {
+        let chars = BertChars::new(self.normalizer);
         WordPieceWorker {
-            chars: BertChars::new(self.normalizer),
+            blocks: chars.letter_case.filter(|_| bert_blocks::serves(&chars)),
+            chars,
             cache: WordCache::new(),
+            padded: Vec::new(),
+            runs: [Run::new(), Run::new()],
             word: Word::new(self.chars_max),
             ids: Vec::new(),
         }
@@ -105,43 +109,108 @@ impl WordPiece {
     ) -> Result<(), NeedsLibrary> {
         let before = out.len();
         worker.word.clear();
-        let encoded = self.read(worker, text, out);
-        match encoded {
-            Ok(()) => self.end_word(worker, out),
-            Err(NeedsLibrary) => out.truncate(before),
+        worker.padded.clear();
+        worker.padded.extend_from_slice(text.as_bytes());
+        worker.padded.extend_from_slice(&[0; PADDING]);
+        let mut at = 0;
+        while at < text.len() {
+            if let Some(letter_case) = worker.blocks {
+                at = self.read_blocks(worker, text.len(), letter_case, at, out);
+            }
+            match self.read_characters(worker, text, at, out) {
+                Ok(end) => at = end,
+                Err(NeedsLibrary) => {
+                    out.truncate(before);
+                    return Err(NeedsLibrary);
+                }
+            }
         }
-        encoded
+        self.end_word(worker, out);
+        Ok(())
     }
 
-    fn read(
+    /// Words of ASCII from `at` on, as far as blocks tell; gives where they end.
+    fn read_blocks(
+        &self,
+        worker: &mut WordPieceWorker,
+        length: usize,
+        letter_case: u8,
+        mut at: usize,
+        out: &mut Vec<u32>,
+    ) -> usize {
+        let WordPieceWorker { cache, padded, runs, ids, word: room, .. } = worker;
+        let text = Padded { bytes: padded, length, letter_case };
+        // The words of a run are looked up when those of the next are found: by then the cache's memory has come.
+        let [mut run, mut next] = runs.each_mut();
+        run.clear();
+        loop {
+            let (end, stops) = next.read(&text, at, cache);
+            for word in run.words() {
+                if !cache.append(word.key, word.place, out) {
+                    self.encode_found(&text, word, room, cache, ids, out);
+                }
+            }
+            at = end;
+            if stops && next.words().is_empty() {
+                return at;
+            }
+            std::mem::swap(&mut run, &mut next);
+        }
+    }
+
+    /// A word of a block that was not found in the cache.
+    #[inline(never)]
+    fn encode_found(
+        &self,
+        text: &Padded,
+        found: &Found,
+        room: &mut Word,
+        cache: &mut WordCache,
+        ids: &mut Vec<u32>,
+        out: &mut Vec<u32>,
+    ) {
+        let bytes = &text.bytes[found.start..found.start + found.length];
+        let case = if bytes[0].is_ascii_punctuation() { 0 } else { text.letter_case };
+        room.clear();
+        bytes.iter().for_each(|&byte| room.push((byte | case) as char));
+        self.encode_word(room, cache, ids, out);
+        room.clear();
+    }
+
+    /// Reads one character after the other from `at` on, until the text ends or no word is under way and ASCII follows; gives
+    /// where that is. At least one is read.
+    fn read_characters(
         &self,
         worker: &mut WordPieceWorker,
         text: &str,
+        mut at: usize,
         out: &mut Vec<u32>,
-    ) -> Result<(), NeedsLibrary> {
+    ) -> Result<usize, NeedsLibrary> {
         let bytes = text.as_bytes();
-        let mut at = 0;
         while at < bytes.len() {
-            if let (Some(case), Some(window)) = (worker.chars.letter_case, eight(bytes, at)) {
-                let count = ascii::letters(window);
-                if count > 0 {
-                    worker.word.push_ascii(ascii::set(window, case), count);
-                    at += count;
-                    continue;
-                }
+            let letters = worker.chars.letter_case.zip(eight(bytes, at));
+            let letters = letters.map(|(case, window)| (case, window, ascii::letters(window)));
+            if let Some((case, window, count @ 1..)) = letters {
+                worker.word.push_ascii(ascii::set(window, case), count);
+                at += count;
+                continue;
             }
             if bytes[at] < 128 {
                 let piece = worker.chars.ascii(bytes[at]);
                 self.take(worker, piece, out)?;
                 at += 1;
-                continue;
+            } else {
+                let Some(c) = text[at..].chars().next() else { break };
+                let piece = worker.chars.other(c);
+                self.take(worker, piece, out)?;
+                at += c.len_utf8();
             }
-            let Some(c) = text[at..].chars().next() else { break };
-            let piece = worker.chars.other(c);
-            self.take(worker, piece, out)?;
-            at += c.len_utf8();
+            let follows = worker.padded[at];
+            if worker.word.chars == 0 && follows < 128 && worker.blocks.is_some() {
+                break;
+            }
         }
-        Ok(())
+        Ok(at)
     }
 
     #[inline]
@@ -174,11 +243,21 @@ impl WordPiece {
     #[inline]
     fn end_word(&self, worker: &mut WordPieceWorker, out: &mut Vec<u32>) {
         let WordPieceWorker { cache, word, ids, .. } = worker;
-        let (length, chars) = (word.length, word.chars);
-        if chars == 0 {
-            return;
+        if word.chars > 0 {
+            self.encode_word(word, cache, ids, out);
+            word.clear();
         }
-        word.clear();
+    }
+
+    /// The word that has been read.
+    fn encode_word(
+        &self,
+        word: &Word,
+        cache: &mut WordCache,
+        ids: &mut Vec<u32>,
+        out: &mut Vec<u32>,
+    ) {
+        let (length, chars) = (word.length, word.chars);
         if chars > self.chars_max {
             out.push(self.unknown);
         } else if length <= SHORT {
@@ -203,30 +282,17 @@ impl WordPiece {
     /// The longest piece first; a word with an unknown rest is unknown as a whole.
     fn pieces(&self, word: &[u8], ids: &mut Vec<u32>) {
         ids.clear();
-        let mut start = 0;
+        let (mut start, mut place) = (0, Place::First);
         while start < word.len() {
-            let pieces = if start == 0 { &self.first } else { &self.rest };
-            let Some((id, length)) = pieces.longest(&word[start..]) else {
+            let Some((id, length)) = self.pieces.longest(place, &word[start..]) else {
                 ids.clear();
                 ids.push(self.unknown);
                 return;
             };
             ids.push(id);
             start += length;
+            place = Place::Rest;
         }
-    }
-}
-
-impl Pieces {
-    fn insert(&mut self, piece: &str, id: u32) {
-        self.longest = self.longest.max(piece.len());
-        self.ids.insert(piece.as_bytes().into(), id);
-    }
-
-    /// The longest piece that `word` starts with. Pieces are UTF-8, so none ends inside a character. Never an empty one.
-    fn longest(&self, word: &[u8]) -> Option<(u32, usize)> {
-        let lengths = 1..=word.len().min(self.longest);
-        lengths.rev().find_map(|length| Some((*self.ids.get(&word[..length])?, length)))
     }
 }
 
