@@ -203,7 +203,7 @@ fn two_domains_of_one_file_are_refused() {
     let workspace = workspace("bad.jsonl", good_rows(9).concat());
     workspace.edit("files = \"good.jsonl\"", "files = \"bad.jsonl\"");
     let outcome = workspace.run_any(&["samples/*"]).expect(2);
-    outcome.says(&["`good` and `bad` share 1 files", "bad.jsonl", "exclude", "mixmake.toml:"]);
+    outcome.says(&["`good` and `bad` share the file `", "bad.jsonl", "exclude", "mixmake.toml:"]);
 }
 
 /// Runs as a user who may not read the file: root may read everything, so where the tests run as root, as nobody.

@@ -184,10 +184,12 @@ fn shared(manifest: &Manifest, all: &[DomainFiles]) -> Vec<Diagnostic> {
     }
     for ((first, second), (count, path)) in pairs {
         let (first, second) = (&manifest.domains[first].name, &manifest.domains[second].name);
-        let message = format!(
-            "domains `{first}` and `{second}` share {count} files, `{}` first",
-            path.display()
-        );
+        let path = path.display();
+        let what = match count {
+            1 => format!("the file `{path}`"),
+            _ => format!("{count} files, `{path}` first"),
+        };
+        let message = format!("domains `{first}` and `{second}` share {what}");
         let field = format!("domain.{second}.files");
         let item = Diagnostic::at(manifest, &[&field], message).help(format!(
             "narrow one of the globs, or take the files out with `domain.{second}.exclude`"
