@@ -10,6 +10,7 @@ mod corpora;
 mod corpus;
 mod determinism;
 mod disk_full;
+mod fitting;
 mod garbage;
 mod harness;
 mod incremental;

@@ -1,5 +1,5 @@
 //! How often intervals cover the truth, over as many worlds as asked:
-//! `cargo run --release -p mixmake-fit --example coverage -- WORLDS [ddo|laws|both] [DOMAINS]`.
+//! `cargo run --release -p mixmake-fit --example coverage -- WORLDS [ddo|laws|both] [DOMAINS] [LAW] [NOISE]`.
 //!
 //! One line a cell: the share of worlds whose interval of level .8 holds the true optimal weight (mean and least over domains
 //! whose optimum is at no bound), and the real gain of the proposed mixture. The tests hold smaller counts of the same.
@@ -113,8 +113,10 @@ fn ddo_worlds(worlds: u64, only: Option<usize>) -> Result<(), mixmake_fit::FitEr
     Ok(())
 }
 
-fn law_worlds(worlds: u64, only: Option<usize>) {
-    for law in LawName::ALL.into_iter().filter(|law| *law != LawName::Trees) {
+/// Of one law, and at one noise, where they are named.
+fn law_worlds(worlds: u64, only: Option<usize>, law: Option<LawName>, noise: Option<f64>) {
+    let laws = LawName::ALL.into_iter().filter(|each| *each != LawName::Trees);
+    for law in laws.filter(|each| law.is_none_or(|law| law == *each)) {
         for domains in [3, 7, 20].into_iter().filter(|m| only.is_none_or(|only| only == *m)) {
             if domains == 20
                 && !matches!(
@@ -124,7 +126,8 @@ fn law_worlds(worlds: u64, only: Option<usize>) {
             {
                 continue;
             }
-            for noise in [0.002, 0.01, 0.02] {
+            let noises = [0.002, 0.01, 0.02].into_iter();
+            for noise in noises.filter(|each| noise.is_none_or(|noise| noise == *each)) {
                 let tally = laws::tally(law, domains, noise, worlds);
                 println!("{law}, {domains} domains, noise {noise}: {}", tally.line());
             }
@@ -136,6 +139,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let worlds: u64 = std::env::args().nth(1).map_or(Ok(400), |text| text.parse())?;
     let part = std::env::args().nth(2);
     let domains = std::env::args().nth(3).map(|text| text.parse()).transpose()?;
+    let law = std::env::args().nth(4).map(|text| text.parse()).transpose()?;
+    let noise = std::env::args().nth(5).map(|text| text.parse()).transpose()?;
     let error = (LEVEL * (1.0 - LEVEL) / worlds as f64).sqrt();
     println!(
         "level {LEVEL}, {worlds} worlds a cell, sampling error of a share of one domain or gain {error:.3}"
@@ -144,7 +149,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         ddo_worlds(worlds, domains)?;
     }
     if part.as_deref() != Some("ddo") {
-        law_worlds(worlds, domains);
+        law_worlds(worlds, domains, law, noise);
     }
     Ok(())
 }

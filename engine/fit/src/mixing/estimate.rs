@@ -261,7 +261,7 @@ pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End
     let go_on = |(place, end): (usize, End)| {
         let effort = Effort { steps: MOST, fall: ROUGH };
         let end = levenberg::resume(problem, &limits, end, effort);
-        if place < OVER_RIDGES { over_ridges(problem, end, effort) } else { end }
+        if place < OVER_RIDGES { over_ridges(problem, end, ACROSS, effort) } else { end }
     };
     let finished: Vec<End> = leaders.into_par_iter().enumerate().map(go_on).collect();
     let least = finished.iter().map(|end| end.cost).fold(f64::INFINITY, f64::min);
@@ -278,14 +278,19 @@ pub(super) fn search(problem: &Squares<'_>, options: &FitOptions) -> Option<(End
 }
 
 /// Goes on from the twins of an end (parameters beyond a ridge of the sum of squares) as long as one leads lower.
-fn over_ridges(problem: &Squares<'_>, mut best: End, effort: Effort) -> End {
+pub(super) fn over_ridges(
+    problem: &Squares<'_>,
+    mut best: End,
+    across: Effort,
+    effort: Effort,
+) -> End {
     let limits = problem.limits();
     loop {
         let twins: Vec<End> = problem
             .model
             .twins(&best.at)
             .into_par_iter()
-            .map(|twin| levenberg::descend(problem, &limits, &twin, ACROSS))
+            .map(|twin| levenberg::descend(problem, &limits, &twin, across))
             .collect();
         let lower = |end: &End| end.cost < best.cost * (1.0 - 1e-6) - negligible(problem);
         let least = twins.into_iter().filter(lower).min_by(|p, q| p.cost.total_cmp(&q.cost));

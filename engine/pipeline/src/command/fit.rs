@@ -3,6 +3,7 @@
 //! With a table nothing else is needed: no manifest, no store, no corpus.
 
 mod answer;
+mod best;
 mod experiment;
 mod laws;
 mod page;

@@ -6,7 +6,8 @@
 
 use super::super::law::Model;
 use super::super::surrogate::Predictor;
-use super::interior::{self, Functions};
+use super::functions::Functions;
+use super::interior;
 use super::{Found, Proof, Search, within};
 use crate::random::Stream;
 

@@ -3,6 +3,7 @@
 //! Knows fitted laws and bounds on weights; not what the bounds stand for.
 
 mod branch;
+mod functions;
 mod interior;
 mod trees;
 

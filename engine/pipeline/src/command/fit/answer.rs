@@ -1,18 +1,18 @@
-//! An answer as text and as JSON. Knows what was found; not how.
+//! An answer as text. Knows what was found; not how.
 
-use mixmake_fit::mixing::{
-    GoalKind, Interval, Note, Outcome, Proof, Resample, Suggestion, Verdict, Why,
-};
-use serde_json::{Map, Value, json};
+mod json;
+mod words;
 
+use mixmake_fit::mixing::{Interval, Outcome, Proof, Suggestion};
+
+use self::words::resampled;
+pub(super) use self::words::why;
+use super::best::Best;
 use super::laws::{Answer, scale_in_words};
-use super::settings::list;
 use crate::table::text::{Grid, MISSING, tokens};
 
 /// Parameters that the text still lists; more are in `--json` and on the page.
 const MOST_PARAMETERS: usize = 40;
-/// Validation domains that a sentence names.
-const MOST_NAMED: usize = 4;
 
 impl Answer {
     pub fn text(&self) -> String {
@@ -42,30 +42,6 @@ impl Answer {
             self.objective(),
             scale_in_words(self.problem.tokens, self.problem.size)
         )
-    }
-
-    /// `mean cross-entropy over 13 validation domains`.
-    pub fn objective(&self) -> String {
-        let what = match self.goal.kind {
-            GoalKind::MeanLoss => "mean cross-entropy",
-            GoalKind::MeanPerplexity => "mean perplexity",
-            GoalKind::WorstLoss => "highest cross-entropy",
-        };
-        let importance = &self.goal.importance;
-        let over = if importance.is_empty() {
-            let names = self.observations.validation();
-            if names.len() <= MOST_NAMED {
-                list(names)
-            } else {
-                format!("{} validation domains", names.len())
-            }
-        } else {
-            let parts = importance.iter().filter(|(_, weight)| **weight > 0.0);
-            let parts: Vec<String> =
-                parts.map(|(name, weight)| format!("`{name}` ({weight})")).collect();
-            parts.join(", ")
-        };
-        format!("{what} over {over}")
     }
 
     /// Every law with its errors on rows it had not seen.
@@ -174,24 +150,6 @@ impl Answer {
         self.problem.tokens.is_some_and(|tokens| tokens > TOKENS)
     }
 
-    /// What is to be said of a domain's weight.
-    pub fn mark(&self, place: usize) -> &'static str {
-        let (optimum, bounds) = (&self.optimum, &self.problem.bounds);
-        let [least, most] = self.fit.trained[place];
-        match () {
-            () if optimum.at_cap[place] && bounds.cap[place] == most && most < 1.0 => {
-                "the most that was trained"
-            }
-            () if optimum.at_floor[place] && bounds.floor[place] == least && least > 0.0 => {
-                "the least that was trained"
-            }
-            () if optimum.at_cap[place] && bounds.cap[place] < 1.0 => "cap",
-            () if optimum.at_floor[place] && bounds.floor[place] > 0.0 => "floor",
-            () if optimum.extrapolated[place] => "beyond what was trained",
-            () => "",
-        }
-    }
-
     /// Rows whose mixture the reference is, or that it was named.
     fn reference(&self) -> String {
         let same = |row: &&mixmake_fit::mixing::Row| {
@@ -229,14 +187,25 @@ impl Answer {
                 }
             ));
         }
-        if let Some((name, value)) = &self.best {
-            text.push_str(&format!("best measured: {value:.5} ({name})\n"));
-        }
+        text.push_str(&self.best());
         text.push_str(&self.proof());
         if let Some(verdict) = self.verdict() {
             text.push_str(&format!("{verdict}\n"));
         }
         text
+    }
+
+    /// The best row that was trained at the scale that the answer is for.
+    fn best(&self) -> String {
+        let scale = scale_in_words(self.problem.tokens, self.problem.size);
+        let all = self.observations.rows().len();
+        match &self.best {
+            Some(Best { row, value, among }) if *among < all => {
+                format!("best measured: {value:.5} ({row}, of {among} runs{scale})\n")
+            }
+            Some(Best { row, value, .. }) => format!("best measured: {value:.5} ({row})\n"),
+            None => format!("best measured: none, no run{scale} has every loss\n"),
+        }
     }
 
     fn proof(&self) -> String {
@@ -250,19 +219,6 @@ impl Answer {
                 "no mixture within the bounds is predicted below {lower_bound:.5}: the optimum is within {gap:.1e} ({starts} searches)\n"
             ),
         }
-    }
-
-    /// Whether the optimum is better than the reference, in a sentence.
-    pub fn verdict(&self) -> Option<&'static str> {
-        Some(match self.uncertainty.as_ref()?.verdict {
-            Verdict::Better => "the optimum is better than the reference beyond noise",
-            Verdict::NotBetterBeyondNoise => {
-                "the optimum is not better than the reference beyond noise: more runs, or runs further apart, would tell"
-            }
-            Verdict::Worse => {
-                "within these bounds the optimum is worse than the reference: the bounds cost more than it gains"
-            }
-        })
     }
 
     /// What the law predicts for every target.
@@ -287,122 +243,6 @@ impl Answer {
         }
         grid
     }
-
-    /// Of the table, and of the fit.
-    pub fn all_notes(&self) -> Vec<String> {
-        let mut notes = self.notes.clone();
-        let (mut saturated, mut few) = (Vec::new(), Vec::new());
-        for note in &self.fit.notes {
-            match note {
-                Note::Saturated { target } => saturated.push(target.clone()),
-                Note::FewAgree { target, .. } => few.push(target.clone()),
-                other => notes.extend(words(other)),
-            }
-        }
-        if let Some(scored) = self.validation.as_ref().filter(|scored| scored.r2 <= 0.0) {
-            notes.push(format!(
-                "the law predicts rows it has not seen no better than their mean does (R2 {:.2}): do not rely on its optimum",
-                scored.r2
-            ));
-        }
-        if !saturated.is_empty() {
-            notes.push(format!(
-                "the law of {} has as many parameters as rows: nothing is left to judge its noise by",
-                list(&saturated)
-            ));
-        }
-        if !few.is_empty() {
-            notes.push(format!(
-                "few searches agree on the law of {}: a better one may exist",
-                list(&few)
-            ));
-        }
-        notes
-    }
-
-    pub fn to_json(&self) -> Value {
-        let fit = &self.fit;
-        let by_domain = |values: &[f64]| -> Map<String, Value> {
-            fit.domains.iter().cloned().zip(values.iter().map(|value| json!(value))).collect()
-        };
-        json!({
-            "source": {
-                "title": self.table.title,
-                "files": self.table.paths,
-                "runs": self.observations.rows().len(),
-                "domains": fit.domains,
-                "validation": self.observations.validation(),
-            },
-            "objective": { "words": self.objective(), "goal": self.goal },
-            "choice": self.choice.as_ref().map(|choice| json!({
-                "best": choice.best,
-                "table": choice.table,
-            })),
-            "cross-validation": self.validation,
-            "law": {
-                "name": fit.law,
-                "formula": fit.law.formula(),
-                "source": fit.law.source(),
-                "scale": fit.scale,
-                "units": fit.units,
-                "targets": self.targets(),
-            },
-            "reference": { "weights": by_domain(&fit.reference.weights), "losses": self.reference_losses },
-            "weights": by_domain(&self.optimum.weights),
-            "optimum": self.optimum,
-            "bounds": self.problem.bounds,
-            "at": { "tokens": self.problem.tokens, "size": self.problem.size },
-            "uncertainty": self.uncertainty,
-            "forecasts": self.forecasts.as_ref().map(|[reference, optimum]| json!({
-                "reference": reference,
-                "optimum": optimum,
-            })),
-            "verdict": self.uncertainty.as_ref().map(|found| found.verdict),
-            "best-measured": self.best.as_ref().map(|(row, value)| json!({ "row": row, "value": value })),
-            "suggestions": self.suggestions,
-            "notes": self.all_notes(),
-        })
-    }
-
-    fn targets(&self) -> Vec<Value> {
-        let target = |target: &mixmake_fit::mixing::TargetFit| {
-            json!({
-                "target": target.target,
-                "parameters": target.parameters,
-                "rows": target.rows,
-                "left-out": target.left_out,
-                "rms": target.rms,
-                "r2": target.r2,
-                "degrees-of-freedom": target.degrees_of_freedom,
-                "noise-sd": target.noise_sd,
-                "points": target.points,
-            })
-        };
-        self.fit.targets.iter().map(target).collect()
-    }
-}
-
-/// What a note says that is of one law alone.
-fn words(note: &Note) -> Option<String> {
-    match note {
-        Note::Saturated { .. } | Note::FewAgree { .. } => None,
-        Note::LeftOut { target, rows } => Some(format!(
-            "{rows} rows are left out of the law of `{target}`: without this loss, or outside the law"
-        )),
-        Note::Harmless { target, parameters } => Some(format!(
-            "in the law of `{target}` {} are not determined, and nothing predicted depends on them",
-            list(parameters)
-        )),
-    }
-}
-
-pub(super) fn resampled(resample: Resample) -> &'static str {
-    match resample {
-        Resample::Auto => "the rows",
-        Resample::Residuals => "residuals",
-        Resample::WildClusters => "whole seeds' residuals",
-        Resample::Rows => "rows",
-    }
 }
 
 /// Folds of fewer than three rows have none.
@@ -415,7 +255,7 @@ fn range(interval: &Interval, digits: usize) -> String {
 }
 
 /// Six significant digits.
-pub(super) fn significant(value: f64) -> String {
+fn significant(value: f64) -> String {
     if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
         let digits = (5 - value.abs().max(1e-12).log10().floor() as i32).clamp(0, 9) as usize;
         let text = format!("{value:.digits$}");
@@ -456,14 +296,4 @@ pub(super) fn suggested(domains: &[String], rows: &[Suggestion]) -> String {
         .enumerate()
         .map(|(place, row)| format!("next {}: {}\n", place + 1, why(&row.why)));
     grid.render() + &why.collect::<String>()
-}
-
-pub(super) fn why(why: &Why) -> String {
-    match why {
-        Why::Optimum => "the predicted optimum, which tests the prediction".into(),
-        Why::Uncertainty { sd_before, sd_after } => format!(
-            "makes differences around the optimum surer, from sd {sd_before:.2e} to {sd_after:.2e}"
-        ),
-        Why::Varies { domain } => format!("moves `{domain}` furthest from the others"),
-    }
 }

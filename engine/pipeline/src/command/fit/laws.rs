@@ -7,7 +7,8 @@ use mixmake_fit::mixing::{
 use serde_json::json;
 
 use super::answer::suggested;
-use super::settings::{Settings, measured};
+use super::best::Best;
+use super::settings::Settings;
 use super::{page, write_page};
 use crate::cli::{Fit, Global};
 use crate::error::{Error, Exit, Result};
@@ -37,8 +38,8 @@ pub(super) struct Answer {
     /// Losses predicted for the reference at the optimum's scale.
     pub reference_losses: Vec<f64>,
     pub suggestions: Vec<Suggestion>,
-    /// The best row: its name and its measured goal.
-    pub best: Option<(String, f64)>,
+    /// The best row of the optimum's scale.
+    pub best: Option<Best>,
     pub notes: Vec<String>,
 }
 
@@ -86,7 +87,7 @@ fn answer(args: &Fit, table: WideTable) -> Result<Answer> {
     };
     Ok(Answer {
         reference_losses: fit.predict(&reference).map_err(|error| usage(&table, &error))?,
-        best: best(&observations, &settings.goal),
+        best: Best::new(&observations, &problem),
         goal: settings.goal,
         choice: law.choice,
         validation: law.validation,
@@ -166,15 +167,6 @@ fn uncertainty(
         }
         Err(error) => Err(Error::new(Exit::ActionFailed, format!("no intervals: {error}"))),
     }
-}
-
-fn best(observations: &Observations, goal: &Goal) -> Option<(String, f64)> {
-    let rows = observations.rows().iter();
-    let scored = rows.filter_map(|row| {
-        let losses: Option<Vec<f64>> = row.losses.iter().copied().collect();
-        Some((row.name.clone(), measured(goal, observations.validation(), &losses?)))
-    });
-    scored.min_by(|one, other| one.1.total_cmp(&other.1))
 }
 
 fn usage(table: &WideTable, error: &LawError) -> Error {

@@ -8,8 +8,8 @@ use mixmake_report::evidence::{
 };
 
 use super::answer::why;
+use super::best::measured;
 use super::laws::{Answer, scale_in_words};
-use super::settings::measured;
 use super::show::Shown;
 
 /// Places at which a slice is drawn.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use mixmake_fit::mixing::{
-    Bootstrap, Bounds, FitOptions, Folds, Goal, GoalKind, LawName, Observations,
+    Bootstrap, Bounds, FitOptions, Folds, Goal, GoalKind, LawName, Observations, Row,
 };
 use mixmake_manifest::suggest::nearest;
 
+use super::best;
 use super::experiment::check_range;
 use crate::cli::{Fit, LawArgs, ObjectiveArg};
 use crate::error::{Error, Result};
@@ -64,7 +65,12 @@ impl Settings {
             laws: wanted(laws.law.as_deref())?,
             options: FitOptions {
                 seed: laws.seed,
-                reference: reference(laws.reference.as_deref(), observations, &goal)?,
+                reference: reference(
+                    laws.reference.as_deref(),
+                    observations,
+                    &goal,
+                    (tokens, size),
+                )?,
                 ..FitOptions::default()
             },
             goal,
@@ -183,20 +189,24 @@ fn reference(
     text: Option<&str>,
     observations: &Observations,
     goal: &Goal,
+    (tokens, size): (Option<f64>, Option<f64>),
 ) -> Result<Option<Vec<f64>>> {
     let domains = observations.domains();
     match text {
         None => Ok(None),
         Some("uniform") => Ok(Some(vec![1.0 / domains.len() as f64; domains.len()])),
         Some("best") => {
-            let rows = observations.rows().iter();
-            let scored = rows.filter_map(|row| {
-                let losses: Option<Vec<f64>> = row.losses.iter().copied().collect();
-                Some((measured(goal, observations.validation(), &losses?), row))
-            });
-            let best = scored.min_by(|one, other| one.0.total_cmp(&other.0));
-            best.map(|(_, row)| Some(row.weights.clone())).ok_or_else(|| {
-                Error::usage("`--reference best`: no row has every loss")
+            let rows = observations.rows();
+            let meant: Vec<&Row> =
+                rows.iter().filter(|row| best::is_at(row, tokens, size)).collect();
+            if meant.iter().any(|row| !best::is_at(row, meant[0].tokens, meant[0].size)) {
+                return Err(Error::usage("`--reference best`: the rows are of several scales, whose losses do not compare")
+                    .hint("say at which scale: `--at 3B`, `--at-size 1B`"));
+            }
+            let best = best::of(&meant, goal, observations.validation());
+            best.map(|(row, _)| Some(row.weights.clone())).ok_or_else(|| {
+                let which = if meant.len() < rows.len() { " of that scale" } else { "" };
+                Error::usage(format!("`--reference best`: no row{which} has every loss"))
                     .hint("name the mixture: `--reference uniform`, `--reference c4=0.5,books=0.5`")
             })
         }
@@ -213,32 +223,6 @@ fn reference(
                 Ok(weights.into_iter().map(|weight| weight / sum).collect())
             };
             Ok(Some(values::flag("--reference", text, read)?))
-        }
-    }
-}
-
-/// The goal of losses that were measured.
-pub(super) fn measured(goal: &Goal, names: &[String], losses: &[f64]) -> f64 {
-    let weight = |name: &String| match goal.importance.is_empty() {
-        true => 1.0,
-        false => goal.importance.get(name).copied().unwrap_or(0.0),
-    };
-    let counted: Vec<(f64, f64)> = names
-        .iter()
-        .map(weight)
-        .zip(losses.iter().copied())
-        .filter(|(weight, _)| *weight > 0.0)
-        .collect();
-    let total: f64 = counted.iter().map(|(weight, _)| weight).sum();
-    match goal.kind {
-        GoalKind::WorstLoss => {
-            counted.iter().map(|(_, loss)| *loss).fold(f64::NEG_INFINITY, f64::max)
-        }
-        GoalKind::MeanLoss => {
-            counted.iter().map(|(weight, loss)| weight * loss).sum::<f64>() / total
-        }
-        GoalKind::MeanPerplexity => {
-            counted.iter().map(|(weight, loss)| weight * loss.exp()).sum::<f64>() / total
         }
     }
 }

@@ -208,10 +208,11 @@ impl Reader<'_> {
         }
         let value = |cell: &Cell| match (number(cell)?, target.is_perplexity) {
             (value, true) if value > 1.0 => Ok(value.ln()),
-            (value, true) => Err(format!("{value} is no perplexity: it must be above 1")),
+            (value, true) => Err(format!("{} is no perplexity: it must be above 1", short(value))),
             (value, false) if value > 0.0 && value.exp().is_finite() => Ok(value),
             (value, false) => Err(format!(
-                "{value} is no cross-entropy in nats: it must be above 0 and below 709"
+                "{} is no cross-entropy in nats: it must be above 0 and below 709",
+                short(value)
             )),
         };
         self.take(target.column, row, value)
@@ -225,8 +226,10 @@ impl Reader<'_> {
         tokens: Option<f64>,
     ) -> Option<(Vec<f64>, Option<f64>)> {
         let sum: f64 = amounts.iter().sum();
-        if sum <= 0.0 {
-            self.problems.push(self.sources.at_row(row, "every domain has 0"));
+        if !(sum > 0.0 && sum.is_finite()) {
+            let problem =
+                if sum > 0.0 { "its weights have no finite sum" } else { "every domain has 0" };
+            self.problems.push(self.sources.at_row(row, problem));
             return None;
         }
         let weights = amounts.iter().map(|amount| amount / sum).collect();
@@ -296,6 +299,15 @@ impl Reader<'_> {
             rows.iter().take(SHOWN).map(|row| self.sources.place(*row)).collect();
         let more = if rows.len() > SHOWN { ", …" } else { "" };
         format!("{}{more}", shown.join(", "))
+    }
+}
+
+/// A number in a message: not three hundred digits of it.
+fn short(value: f64) -> String {
+    if value == 0.0 || (1e-6..1e9).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
     }
 }
 
