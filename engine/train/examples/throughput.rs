@@ -31,6 +31,8 @@ struct Case {
     deterministic: bool,
     micro_batch: Option<u64>,
     recompute: bool,
+    /// Whether checkpoints are written, one after the other.
+    checkpoints: bool,
 }
 
 impl Default for Case {
@@ -49,6 +51,7 @@ impl Default for Case {
             deterministic: false,
             micro_batch: None,
             recompute: false,
+            checkpoints: false,
         }
     }
 }
@@ -111,12 +114,13 @@ fn config(case: &Case) -> TrainConfig {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
     let case: Case = serde_json::from_str(&text)?;
-    let folder = std::env::temp_dir();
+    let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
     let files = TrainFiles {
-        model: folder.join(format!("throughput-{}.safetensors", std::process::id())),
-        model_config: folder.join(format!("throughput-{}.json", std::process::id())),
-        checkpoints: None,
-        checkpoint_every: Duration::MAX,
+        model: folder.join("model.safetensors"),
+        model_config: folder.join("config.json"),
+        checkpoints: case.checkpoints.then(|| folder.clone()),
+        checkpoint_every: Duration::ZERO,
     };
     let options = Options {
         micro_batch: case.micro_batch,
@@ -129,15 +133,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     // (when, tokens so far) of each step. On a GPU steps are told of in bunches.
     let mut seen: Vec<(Instant, u64)> = Vec::new();
+    let mut expected = 0;
     let config = config(&case);
     let report = train(&config, &options, &Noise(case.clone()), &[], &files, &mut |progress| {
-        if let Progress::Stepped { point, .. } = progress {
-            seen.push((Instant::now(), point.tokens));
+        match progress {
+            Progress::Started { memory, .. } => expected = *memory,
+            Progress::Stepped { point, .. } => seen.push((Instant::now(), point.tokens)),
+            _ => {}
         }
         ControlFlow::Continue(())
     })?;
-    std::fs::remove_file(&files.model)?;
-    std::fs::remove_file(&files.model_config)?;
+    std::fs::remove_dir_all(&folder)?;
     let (median, overall) = rates(&seen);
     let found = serde_json::json!({
         "parameters": report.parameters,
@@ -146,6 +152,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "flops_per_token": flops_per_token(&config.model),
         "micro_batch": report.micro_batch,
         "peak_bytes": peak_memory(),
+        "expected_bytes": expected,
         "loss": report.curve.last().map(|point| point.loss),
         "numerics": report.numerics,
     });

@@ -32,7 +32,8 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(config: &TrainConfig, machine: Machine, recompute: bool) -> Needs {
+    /// Of a run that may write checkpoints.
+    fn of(config: &TrainConfig, machine: Machine, recompute: bool, checkpoints: bool) -> Needs {
         let (_, layout) = Model::new(&config.model, config.pad_token);
         let parameters = layout.numel() as u64;
         let bf16 = machine.precision == Precision::Bf16;
@@ -46,13 +47,17 @@ impl Needs {
         let vocabulary = u64::from(config.model.vocabulary);
         let rows = chunk_rows(machine.device, vocabulary as i64) as u64;
         let logits = vocabulary * rows.min(config.tokens_at_most()) * 12;
-        // The largest gradients on their way into the flat buffer.
+        // Gradients on their way into the flat buffer: of the tables, and of what is sent back at once.
         let table = vocabulary * hidden * bytes;
+        let returned = if recompute { parameters / layers.max(1) } else { parameters } * bytes;
         let workspace = if machine.device == Device::Cpu { 1 << 27 } else { 1 << 30 };
-        // What a branch of a `wsd` run goes back to, which waits in the memory of the host.
-        let on_cpu = machine.device == Device::Cpu;
-        let trunk = if on_cpu && config.has_branches() { parameters * 12 } else { 0 };
-        Needs { always: states + trunk + logits + 2 * table + workspace, by_token: kept }
+        // In the memory of the host: a checkpoint that is being written, and what a branch of a `wsd` run goes back to.
+        let copies = match machine.device {
+            Device::Cpu => u64::from(config.has_branches()) + u64::from(checkpoints),
+            _ => 0,
+        };
+        let always = states + copies * parameters * 12 + logits + 2 * table + returned + workspace;
+        Needs { always, by_token: kept }
     }
 
     fn bytes(self, tokens: u64) -> u64 {
@@ -67,6 +72,13 @@ impl TrainConfig {
     }
 }
 
+impl Plan {
+    /// The bytes that a run is expected to hold at most.
+    pub fn bytes(self, config: &TrainConfig, machine: Machine, checkpoints: bool) -> u64 {
+        Needs::of(config, machine, self.recompute, checkpoints).bytes(self.micro_batch)
+    }
+}
+
 /// Chooses the passes of a run: what the options say, else what fits.
 ///
 /// # Errors
@@ -75,11 +87,12 @@ pub(crate) fn plan(
     config: &TrainConfig,
     machine: Machine,
     options: &Options,
+    checkpoints: bool,
 ) -> Result<Plan, TrainError> {
     let available = available(machine.device);
     let row = u64::from(config.model.context);
-    let without = Needs::of(config, machine, false);
-    let with = Needs::of(config, machine, true);
+    let without = Needs::of(config, machine, false, checkpoints);
+    let with = Needs::of(config, machine, true, checkpoints);
     let least = with.bytes(row);
     if let Some(available) = available.filter(|&available| available < least) {
         let device = if machine.device == Device::Cpu { "machine" } else { "GPU" };
@@ -146,21 +159,21 @@ mod tests {
     #[test]
     fn gpt2_large_fits_in_24_gigabytes_by_the_estimate() {
         let large = config(36, 1280);
-        let with = Needs::of(&large, GPU, true).bytes(1024);
+        let with = Needs::of(&large, GPU, true, true).bytes(1024);
         assert!((15..21).contains(&(with / 1_000_000_000)), "{with}");
-        let without = Needs::of(&large, GPU, false);
-        assert!(without.by_token > 5 * Needs::of(&large, GPU, true).by_token);
+        let without = Needs::of(&large, GPU, false, true);
+        assert!(without.by_token > 5 * Needs::of(&large, GPU, true, true).by_token);
     }
 
     #[test]
     fn what_cannot_fit_is_said_before_it_starts() {
         let machine = Machine { device: Device::Cpu, precision: Precision::Fp32 };
         let error =
-            plan(&config(1 << 12, 1 << 16), machine, &Options::default()).expect_err("huge");
+            plan(&config(1 << 12, 1 << 16), machine, &Options::default(), true).expect_err("huge");
         assert!(error.to_string().contains("this training needs about"), "{error}");
         let model = ModelConfig { layers: 1, hidden: 64, ..config(1, 64).model };
         let small = TrainConfig { model, ..config(1, 64) };
-        let plan = plan(&small, machine, &Options::default()).expect("small");
+        let plan = plan(&small, machine, &Options::default(), true).expect("small");
         assert_eq!(plan, Plan { micro_batch: 2048, recompute: false });
     }
 
@@ -169,7 +182,7 @@ mod tests {
         let machine = Machine { device: Device::Cpu, precision: Precision::Fp32 };
         let options =
             Options { micro_batch: Some(5000), recompute: Recompute::Always, ..Options::default() };
-        let plan = plan(&config(2, 64), machine, &options).expect("small");
+        let plan = plan(&config(2, 64), machine, &options, true).expect("small");
         assert_eq!(plan, Plan { micro_batch: 5000, recompute: true });
         assert!(peak_memory().is_some_and(|bytes| bytes > 1 << 20));
     }

@@ -55,8 +55,9 @@ pub struct TrainFiles {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// The run starts at `step` (above 0 when it continues from a checkpoint) of `steps`.
-    Started { step: u64, steps: u64, tokens: u64, parameters: u64, numerics: Numerics },
+    /// The run starts at `step` (above 0 when it continues from a checkpoint) of `steps`, and is expected to hold `memory`
+    /// bytes at most.
+    Started { step: u64, steps: u64, tokens: u64, parameters: u64, memory: u64, numerics: Numerics },
     /// One optimiser step is done.
     Stepped { steps: u64, point: CurvePoint },
     /// One step of a decay that branches off a `wsd` run, of a shorter run of `steps` in all.
@@ -120,16 +121,17 @@ pub fn train(
 ) -> Result<TrainReport, TrainError> {
     config.validate()?;
     let machine = Machine::choose(config)?;
-    let plan = memory::plan(config, machine, options)?;
+    let plan = memory::plan(config, machine, options, files.checkpoints.is_some())?;
     let network = Network::new(&config.model, config.pad_token, config.seed)?;
     let mut run = Run::new(config, machine, options, plan, network, data, held_out)?;
     run.resume(files)?;
     run.drive(files, observer)?;
-    run.network.save(&files.model, &files.model_config)?;
+    let (network, report) = run.report();
+    network.save(&files.model, &files.model_config)?;
     if let Some(folder) = &files.checkpoints {
         remove_checkpoint(folder)?;
     }
-    Ok(run.report())
+    Ok(report)
 }
 
 fn remove_checkpoint(folder: &std::path::Path) -> Result<(), TrainError> {
@@ -210,6 +212,7 @@ impl<'a> Run<'a> {
             steps: self.steps,
             tokens: self.history.tokens,
             parameters: self.network.parameters(),
+            memory: self.plan.bytes(self.config, self.machine, files.checkpoints.is_some()),
             numerics: self.numerics(),
         };
         let last = (self.history.step > 0).then_some(self.history.step);
@@ -444,8 +447,10 @@ impl<'a> Run<'a> {
         self.machine.numerics(self.config.threads, deterministic)
     }
 
-    fn report(self) -> TrainReport {
-        TrainReport {
+    /// What is left of a run that is done. Saving the model takes a copy of it, for which the gradient and the
+    /// optimiser's moments make room.
+    fn report(self) -> (Network, TrainReport) {
+        let report = TrainReport {
             steps: self.steps,
             tokens: self.history.tokens,
             parameters: self.network.parameters(),
@@ -454,7 +459,8 @@ impl<'a> Run<'a> {
             numerics: self.numerics(),
             rows: self.history.rows,
             curve: self.history.curve,
-        }
+        };
+        (self.network, report)
     }
 }
 

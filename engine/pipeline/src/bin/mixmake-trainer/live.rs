@@ -80,11 +80,11 @@ impl<'p> Live<'p> {
 
     pub fn observe(&mut self, event: &Progress) -> ControlFlow<()> {
         match event {
-            Progress::Started { numerics, step, steps, tokens, parameters } => {
+            Progress::Started { numerics, step, steps, tokens, parameters, memory } => {
                 self.peak = peak_flops(&numerics.device);
                 self.window = vec![(Instant::now(), *tokens)];
                 log(
-                    &json!({ "event": "started", "step": step, "steps": steps, "parameters": parameters, "numerics": numerics }),
+                    &json!({ "event": "started", "step": step, "steps": steps, "parameters": parameters, "memory-expected-bytes": memory, "numerics": numerics }),
                 );
                 let gpu_given = std::env::var_os("MIXMAKE_DEVICE").is_some();
                 if gpu_given && numerics.device.starts_with("cpu") {
