@@ -114,3 +114,20 @@ fn a_renamed_domain_keeps_its_rows() {
     let nothing = workspace.mixmake(&["fit", "--from-store", "--where", "target=none/*"]);
     nothing.expect(2).says(&["no training with losses is meant"]);
 }
+
+/// What most people try first, with or without a manifest.
+#[test]
+fn a_table_in_the_place_of_a_target_is_told_from_one() {
+    let workspace = Workspace::new();
+    workspace.write("losses.csv", "weight_a,x_loss\n1,2\n");
+    for arguments in [
+        &["fit", "losses.csv"][..],
+        &["fit", "losses.csv", "--law", "auto"],
+        &["predict", "losses.csv"],
+    ] {
+        workspace
+            .mixmake(arguments)
+            .expect(2)
+            .says(&["`losses.csv` is a file", "--table losses.csv"]);
+    }
+}

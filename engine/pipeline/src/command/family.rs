@@ -1,5 +1,7 @@
 //! Targets of one family, `ddo/*` or `autoscale/*`: brought up to date, and their artifacts read with names.
 
+use std::path::Path;
+
 use mixmake_core::ActionId;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +25,16 @@ pub(super) struct Family {
 pub(super) struct Shown<T> {
     pub names: DomainNames,
     pub artifacts: Vec<(String, T)>,
+}
+
+/// A table where a target should stand is what most people try first.
+pub(super) fn refuse_files(targets: &[String]) -> Result<()> {
+    let is_file = |target: &&String| Path::new(target).is_file();
+    match targets.iter().find(is_file) {
+        Some(file) => Err(Error::usage(format!("`{file}` is a file, and arguments are targets"))
+            .hint(format!("read a table with `--table {file}`"))),
+        None => Ok(()),
+    }
 }
 
 impl Family {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::family::Family;
+use super::family::{Family, refuse_files};
 use super::losses::{Found, conditions, meant};
 use crate::artifact::FitArtifact;
 use crate::cli::{Fit, Global};
@@ -69,6 +69,7 @@ fn evidence(global: &Global, args: &Fit) -> Result<Option<WideTable>> {
 }
 
 fn of_targets(global: &Global, args: &Fit) -> Result<Exit> {
+    refuse_files(&args.targets)?;
     if args.laws.law.as_deref().is_some_and(|law| law != "ddo") {
         return Err(Error::usage("the targets of `[ddo]` are fitted with DDO's law").hint(
             "fit another to their losses: `mixmake fit --from-store --where 'target=ddo/small/*' --law auto`",

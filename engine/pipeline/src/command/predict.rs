@@ -9,7 +9,7 @@ use mixmake_fit::FitError;
 use mixmake_fit::autoscale::{Law, Mode, Options};
 use serde_json::json;
 
-use super::family::Family;
+use super::family::{Family, refuse_files};
 use crate::artifact::PredictionArtifact;
 use crate::cli::{Global, Predict, ScaleLawArg};
 use crate::error::{Error, Exit, Result};
@@ -70,6 +70,7 @@ fn refused(error: &FitError, domains: &[String]) -> Error {
 }
 
 fn of_targets(global: &Global, targets: &[String]) -> Result<Exit> {
+    refuse_files(targets)?;
     let family = Family {
         name: "autoscale",
         output: PREDICTION,
