@@ -56,7 +56,7 @@ pub fn select(
     choose(open, account, selection, spec, out, progress)
 }
 
-/// As [`select`], from documents that `parts` gives and what was counted of them.
+/// As [`select`], by a specification that was checked, from documents that `parts` gives and what was counted of them.
 pub(super) fn choose(
     parts: impl FnOnce() -> Result<Vec<Documents>, DataError> + Send,
     account: Account,
@@ -65,7 +65,6 @@ pub(super) fn choose(
     out: &SampleFiles,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SamplesStats, DataError> {
-    spec.check()?;
     if let (Some(column), true) = (account.columns_unseen.first(), account.rows > 0) {
         return Err(DataError::FilterColumn { column: column.clone(), rows: account.rows });
     }

@@ -7,3 +7,4 @@ mod mixtures;
 mod optima;
 mod place;
 mod regmix;
+mod scales;

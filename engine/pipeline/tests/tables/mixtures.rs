@@ -13,17 +13,17 @@ const TRUTH: [(f64, f64, [f64; 3]); 3] =
 
 /// One run.
 #[derive(Clone)]
-struct Run {
-    weights: [f64; 3],
-    losses: [f64; 3],
+pub struct Run {
+    pub weights: [f64; 3],
+    pub losses: [f64; 3],
 }
 
-fn losses(weights: [f64; 3]) -> [f64; 3] {
+pub fn losses(weights: [f64; 3]) -> [f64; 3] {
     TRUTH.map(|(c, k, t)| c + k * t.iter().zip(&weights).map(|(t, h)| t * h).sum::<f64>().exp())
 }
 
 /// Mixtures over the whole simplex, in steps of a sixth: weights with two decimals would not sum to 1.
-fn runs() -> Vec<Run> {
+pub fn runs() -> Vec<Run> {
     let mut runs = Vec::new();
     for books in 0..=6 {
         for code in 0..=(6 - books) {
@@ -50,7 +50,7 @@ fn table(
     format!("{header}\n{}", lines.collect::<String>())
 }
 
-const HEADER: &str = "weight_books,weight_code,weight_web,books_loss,code_loss,web_loss";
+pub const HEADER: &str = "weight_books,weight_code,weight_web,books_loss,code_loss,web_loss";
 
 fn plain() -> String {
     table(HEADER, &runs(), |w| w.to_string(), |l| l.to_string())
@@ -80,7 +80,7 @@ fn best() -> [f64; 3] {
 
 const QUICK: [&str; 2] = ["--bootstrap", "20"];
 
-fn fit<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+pub fn fit<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     [&["fit", "--table", "t.csv"], arguments].concat()
 }
 
@@ -585,58 +585,4 @@ fn the_page_shows_fits_agreement_and_intervals() {
     place.text(&["fit", "--table", "ddo.csv", "--page", "ddo.html"]);
     let page = std::fs::read_to_string(place.folder.path().join("ddo.html")).expect("a page");
     assert!(page.contains("DDO fits") && page.contains("DDO fit of web"), "no fits");
-}
-
-/// The same mixtures at two scales; at the larger every loss is lower, so rows of the two do not compare.
-fn of_two_scales() -> String {
-    let at = |tokens: &str, lower: f64| -> String {
-        let line = |run: Run| {
-            let numbers = run.weights.into_iter().chain(run.losses.map(|loss| loss - lower));
-            let cells: Vec<String> = numbers.map(|number| number.to_string()).collect();
-            format!("{},{tokens}\n", cells.join(","))
-        };
-        runs().into_iter().map(line).collect()
-    };
-    format!("{HEADER},tokens\n{}{}", at("1B", 0.0), at("3B", 0.2))
-}
-
-#[test]
-fn the_best_measured_row_is_one_of_the_scale_asked() {
-    let place = Place::new();
-    place.write("t.csv", of_two_scales());
-    let least =
-        runs().iter().map(|run| run.losses.iter().sum::<f64>() / 3.0).fold(f64::INFINITY, f64::min);
-    let quick = ["--law", "exponential", "--bootstrap", "0"];
-    for (at, value) in [("1B", least), ("3B", least - 0.2)] {
-        let flags = fit(&[&quick[..], &["--at", at]].concat());
-        let best = place.json(&flags)["best-measured"].clone();
-        assert_close(&[best["value"].as_f64().expect("a value")], &[value], 1e-9);
-        assert_eq!(best["among"], 28, "{best}");
-        let text = place.text(&flags);
-        assert!(text.contains(&format!("of 28 runs at {at} tokens)")), "{text}");
-    }
-    // Nothing was trained at 10B.
-    let flags = fit(&[&quick[..], &["--at", "10B"]].concat());
-    assert_eq!(place.json(&flags)["best-measured"], Value::Null);
-    let text = place.text(&flags);
-    assert!(text.contains("best measured: none, no run at 10B tokens has every loss"), "{text}");
-}
-
-#[test]
-fn the_best_row_is_no_reference_over_several_scales() {
-    let place = Place::new();
-    place.write("t.csv", of_two_scales());
-    let quick = ["--law", "exponential", "--bootstrap", "0", "--reference", "best"];
-    let (code, stderr) = place.refused(&fit(&quick));
-    assert_eq!(code, Some(2), "{stderr}");
-    assert!(stderr.contains("several scales") && stderr.contains("--at 3B"), "{stderr}");
-    let answer = place.json(&fit(&[&quick[..], &["--at", "3B"]].concat()));
-    let reference = answer["reference"]["weights"].as_object().expect("weights");
-    let reference: Vec<f64> = reference.values().map(|w| w.as_f64().expect("a weight")).collect();
-    let mean = |weights: &[f64]| losses([weights[0], weights[1], weights[2]]).iter().sum::<f64>();
-    let least = runs().iter().map(|run| mean(&run.weights)).fold(f64::INFINITY, f64::min);
-    assert_close(&[mean(&reference)], &[least], 1e-9);
-    let (code, stderr) = place.refused(&fit(&[&quick[..], &["--at", "9B"]].concat()));
-    assert_eq!(code, Some(2), "{stderr}");
-    assert!(stderr.contains("no row of that scale has every loss"), "{stderr}");
 }

@@ -119,28 +119,19 @@ fn masks(bytes: &[u8; BLOCK]) -> Masks {
 #[target_feature(enable = "sse2")]
 #[inline]
 fn masks_of_sixteens(bytes: &[u8; BLOCK]) -> Masks {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{__m128i, _mm_or_si128, _mm_set1_epi8};
+
+    use super::sixteens::{bits, equal, load, within};
     let mut masks = Masks::default();
     for (i, part) in bytes.as_chunks::<16>().0.iter().enumerate() {
-        let [low, high] = [0, 8].map(|at| {
-            let mut half = [0; 8];
-            half.copy_from_slice(&part[at..at + 8]);
-            i64::from_le_bytes(half)
-        });
-        let part = _mm_set_epi64x(high, low);
-        let equal = |byte: u8| _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8));
-        // Comparisons are signed: what should count from 0 counts from -128.
-        let within = |part: __m128i, first: u8, count: u8| {
-            let moved = _mm_add_epi8(part, _mm_set1_epi8(0x80u8.wrapping_sub(first) as i8));
-            _mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + count) as i8))
-        };
-        let bits = |part: __m128i| u64::from(_mm_movemask_epi8(part) as u16) << (16 * i);
-        let blanks = equal(b' ');
+        let part = load(part);
+        let bits = |part: __m128i| bits(part, i);
+        let blanks = equal(part, b' ');
         masks.letters |= bits(within(_mm_or_si128(part, _mm_set1_epi8(0x20)), b'a', 26));
         masks.numbers |= bits(within(part, b'0', 10));
         masks.spaces |= bits(_mm_or_si128(blanks, within(part, b'\t', 5)));
         masks.blanks |= bits(blanks);
-        masks.quotes |= bits(equal(b'\''));
+        masks.quotes |= bits(equal(part, b'\''));
         masks.beyond |= bits(part);
     }
     masks

@@ -18,6 +18,8 @@ mod json;
 mod merges;
 mod pieces;
 mod recognise;
+#[cfg(target_arch = "x86_64")]
+mod sixteens;
 mod wordpiece;
 
 pub(crate) use json::Vocabulary;
