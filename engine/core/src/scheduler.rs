@@ -27,7 +27,7 @@ use crate::resolve::{Build, Resolved};
 const HELD_POLL: Duration = Duration::from_millis(200);
 /// How much of what is remembered a killed run may lose.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How often an action's inputs may be found damaged and made again in one run.
+/// How often one input of an action may be found damaged and made again in one run.
 const MOST_REMADE: usize = 3;
 
 /// How to run; nothing here enters a key.
@@ -167,7 +167,7 @@ struct Scheduler<'a> {
     held: BTreeSet<ActionId>,
     saved: Instant,
     /// How often each action found an input damaged.
-    remade: BTreeMap<ActionId, usize>,
+    remade: BTreeMap<(ActionId, Digest), usize>,
     outcome: RunOutcome,
     /// Why the run itself cannot go on.
     broken: Option<PlanError>,
@@ -283,21 +283,22 @@ impl<'a> Scheduler<'a> {
         self.encoding(id, self.build.resolve(id, &self.results))
     }
 
-    /// Moves a waiting action on if all it reads is done.
+    /// Moves a waiting action on as far as what it reads allows: with the results of that its own may be known, with its
+    /// bytes it may run.
     fn consider(&mut self, id: ActionId) -> Result<(), PlanError> {
-        let producers = self.build.graph.producers(id);
-        if producers.iter().any(|producer| self.phases[producer.0] != Phase::Done) {
-            return Ok(());
-        }
         let Some(resolved) = self.resolve(id)? else { return Ok(()) };
         let result = self.build.store.result(resolved.key)?;
         let needs_bytes = self.forced[id.0] || self.selected.contains(&id);
-        let usable =
-            result.filter(|result| !needs_bytes || self.build.lost_output(result).is_none());
-        if let Some(result) = usable
-            && self.build.store.use_result(&result)?
-        {
-            return self.cut_off(id, result);
+        if let Some(result) = result {
+            let is_whole = !needs_bytes || self.build.lost_output(&result).is_none();
+            if is_whole && self.build.store.use_result(&result)? {
+                return self.cut_off(id, result);
+            }
+            self.know(id, result)?;
+        }
+        let producers = self.build.graph.producers(id);
+        if producers.iter().any(|producer| self.phases[producer.0] != Phase::Done) {
+            return Ok(());
         }
         let lost = self.build.producers_without_bytes(id, &self.results);
         if !lost.is_empty() {
@@ -308,6 +309,24 @@ impl<'a> Scheduler<'a> {
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
         self.ready.insert((self.build.graph.action(id).cost != Cost::Light, id));
+        Ok(())
+    }
+
+    /// Keeps a result whose bytes are gone: what reads from it may be up to date, even if they cannot be had again.
+    fn know(&mut self, id: ActionId, result: ActionResult) -> Result<(), PlanError> {
+        if self.results[id.0].as_ref().is_some_and(|known| known.key == result.key) {
+            return Ok(());
+        }
+        self.results[id.0] = Some(Arc::new(result));
+        self.consider_dependents(id)
+    }
+
+    fn consider_dependents(&mut self, id: ActionId) -> Result<(), PlanError> {
+        for dependent in self.dependents[id.0].clone() {
+            if self.phases[dependent.0] == Phase::Waiting {
+                self.consider(dependent)?;
+            }
+        }
         Ok(())
     }
 
@@ -333,12 +352,7 @@ impl<'a> Scheduler<'a> {
         self.forced[id.0] = false;
         self.results[id.0] = Some(Arc::new(result));
         self.remember(id)?;
-        for dependent in self.dependents[id.0].clone() {
-            if self.phases[dependent.0] == Phase::Waiting {
-                self.consider(dependent)?;
-            }
-        }
-        Ok(())
+        self.consider_dependents(id)
     }
 
     fn is_busy(&self, cancel: &Cancel) -> bool {
@@ -488,7 +502,7 @@ impl<'a> Scheduler<'a> {
 
     /// The process found an input damaged and moved it aside; its maker runs again first.
     fn remake_input(&mut self, id: ActionId, digest: Digest) -> Result<(), PlanError> {
-        let times = self.remade.entry(id).or_default();
+        let times = self.remade.entry((id, digest)).or_default();
         *times += 1;
         if *times > MOST_REMADE {
             let message = format!("object `{digest}` is damaged again each time it is made");
