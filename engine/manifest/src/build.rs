@@ -1,7 +1,7 @@
 //! A checked [`Document`] as plain types. Finds no errors: what is absent here was let through by
 //! mistake, and is said to be so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ type Built<T> = Result<T, Absent>;
 pub fn manifest(
     document: &Document,
     source: &Arc<Source>,
-    spans: BTreeMap<String, Span>,
+    wiring: &Wiring,
+    spans: HashMap<String, Span>,
 ) -> Built<Manifest> {
     Ok(Manifest {
         path: source.path.clone(),
@@ -35,7 +36,7 @@ pub fn manifest(
         runtime: document.single("runtime").map(runtime).transpose()?.unwrap_or_default(),
         workspace: document.single("workspace").map(workspace).unwrap_or_default(),
         tokenizer: document.single("tokenizer").map(tokenizer).transpose()?,
-        steps: steps(document)?,
+        steps: steps(document, wiring)?,
         domains: every(document, "domain", domain)?,
         models: every(document, "model", model)?,
         recipes: every(document, "recipe", recipe)?,
@@ -61,8 +62,7 @@ fn workspace(section: &Section) -> Workspace {
     Workspace { store: path("store"), out: path("out") }
 }
 
-fn steps(document: &Document) -> Built<Vec<Step>> {
-    let wiring = Wiring::of(document);
+fn steps(document: &Document, wiring: &Wiring) -> Built<Vec<Step>> {
     let mut place = vec![0; wiring.order.len()];
     for (new, old) in wiring.order.iter().enumerate() {
         place[*old] = new;

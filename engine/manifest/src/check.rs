@@ -15,13 +15,14 @@ use crate::diagnostic::Sink;
 use crate::document::{Document, Section};
 use crate::keys::Kind;
 use crate::schema::MixtureRef;
+use crate::steps::Wiring;
 use crate::suggest::{list, nearest};
 use crate::tree::Span;
 
 /// Runs every check.
-pub fn document(document: &Document, sink: &mut Sink) {
+pub fn document(document: &Document, wiring: &Wiring, sink: &mut Sink) {
     references(document, sink);
-    steps::check(document, sink);
+    steps::check(document, wiring, sink);
     domains::check(document, sink);
     remote::check(document, sink);
     weights::check(document, sink);

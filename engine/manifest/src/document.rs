@@ -24,7 +24,8 @@ pub struct Section {
     pub name: String,
     /// The header, or the key where there is none.
     pub header: Span,
-    items: BTreeMap<&'static str, Item>,
+    /// Few, so that a list is quicker than a map; a key stands once.
+    items: Vec<(&'static str, Item)>,
     refused: BTreeSet<&'static str>,
 }
 
@@ -86,11 +87,18 @@ impl Document {
 impl Section {
     pub fn new(table: &'static Table, name: &str, header: Span) -> Self {
         let name = name.to_owned();
-        Self { table, name, header, items: BTreeMap::new(), refused: BTreeSet::new() }
+        Self { table, name, header, items: Vec::new(), refused: BTreeSet::new() }
     }
 
     pub fn set(&mut self, key: &'static str, item: Item) {
-        self.items.insert(key, item);
+        match self.items.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, set)) => *set = item,
+            None => self.items.push((key, item)),
+        }
+    }
+
+    fn item(&self, key: &str) -> Option<&Item> {
+        self.items.iter().find(|(name, _)| *name == key).map(|(_, item)| item)
     }
 
     /// The key is in the file, with a value that can't be used.
@@ -104,8 +112,8 @@ impl Section {
             if self.is_set(key.name) {
                 continue;
             }
-            if let Some(item) = parent.items.get(key.name) {
-                self.items.insert(key.name, item.clone());
+            if let Some(item) = parent.item(key.name) {
+                self.items.push((key.name, item.clone()));
             }
             if parent.refused.contains(key.name) {
                 self.refused.insert(key.name);
@@ -115,12 +123,12 @@ impl Section {
 
     /// Whether the file says anything of the key, valid or not.
     pub fn is_set(&self, key: &str) -> bool {
-        self.items.contains_key(key) || self.refused.contains(key)
+        self.item(key).is_some() || self.refused.contains(key)
     }
 
     /// Where the key's value stands, else the header.
     pub fn span(&self, key: &str) -> &Span {
-        self.items.get(key).map_or(&self.header, |item| &item.span)
+        self.item(key).map_or(&self.header, |item| &item.span)
     }
 
     /// `train.large`, as messages and cycles name it.
@@ -134,7 +142,7 @@ impl Section {
 
     /// The value set, else the default; nothing where it was refused or is absent.
     pub fn get(&self, key: &str) -> Option<Value> {
-        if let Some(item) = self.items.get(key) {
+        if let Some(item) = self.item(key) {
             return Some(item.value.clone());
         }
         if self.refused.contains(key) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::diagnostic::{Diagnostic, Diagnostics, Sink};
 use crate::schema::Manifest;
 use crate::source::Source;
+use crate::steps::Wiring;
 use crate::tree::{self, Entry, SyntaxError};
 use crate::{build, check, overrides, read};
 
@@ -30,12 +31,13 @@ pub fn parse(path: &Path, source: &str, overrides: &[String]) -> Result<Manifest
         return Err(broken(&root, errors, sink));
     }
     let document = read::document(&root, false, &mut sink);
-    check::document(&document, &mut sink);
+    let wiring = Wiring::of(&document);
+    check::document(&document, &wiring, &mut sink);
     if !sink.items.is_empty() {
         return Err(sink.finish());
     }
     let whole = std::sync::Arc::clone(&sink.source);
-    build::manifest(&document, &whole, tree::spans(&root)).map_err(|absent| {
+    build::manifest(&document, &whole, &wiring, tree::spans(&root)).map_err(|absent| {
         let message = format!("internal error: `{}` was accepted without a value", absent.0);
         sink.push(
             Diagnostic::new(&whole, None, message).help("please report this with the manifest"),

@@ -3,7 +3,7 @@
 //! Knows nothing of actions, keys or stores. Every value here has been checked on its own and
 //! against the other tables; where it stood in the file is found through [`Manifest::origin`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Manifest {
     pub autoscales: Vec<AutoScale>,
     pub report: Option<Report>,
     /// Byte range of every value of the file, by dotted path (`domain.c4.min-chars`).
-    pub spans: BTreeMap<String, Range<usize>>,
+    pub spans: HashMap<String, Range<usize>>,
 }
 
 /// Where a value of the manifest stands.

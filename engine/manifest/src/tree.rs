@@ -1,7 +1,7 @@
 //! TOML as a tree of owned, spanned values in the order of the file. The only module that sees the
 //! `toml` crate; knows no key of a manifest.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -113,19 +113,19 @@ impl Node {
 }
 
 /// Every value's span by dotted path.
-pub fn spans(root: &[Entry]) -> BTreeMap<String, Span> {
-    let mut spans = BTreeMap::new();
+pub fn spans(root: &[Entry]) -> HashMap<String, Span> {
+    let mut spans = HashMap::new();
     record(root, "", &mut spans);
     spans
 }
 
-fn record(entries: &[Entry], prefix: &str, spans: &mut BTreeMap<String, Span>) {
+fn record(entries: &[Entry], prefix: &str, spans: &mut HashMap<String, Span>) {
     for entry in entries {
         record_node(&entry.node, format!("{prefix}{}", entry.key), spans);
     }
 }
 
-fn record_node(node: &Node, path: String, spans: &mut BTreeMap<String, Span>) {
+fn record_node(node: &Node, path: String, spans: &mut HashMap<String, Span>) {
     match &node.kind {
         NodeKind::Table(entries) => record(entries, &format!("{path}."), spans),
         NodeKind::Array(items) => {

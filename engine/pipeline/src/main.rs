@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Manifests, plans and records are many small allocations, most of them on one thread and freed on another or never.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     mixmake::main(&mixmake::runner::Stages { train: None })
 }

@@ -10,7 +10,7 @@ use crate::values::is_variable;
 /// How many names a message lists.
 const LISTED: usize = 8;
 
-pub fn check(document: &Document, sink: &mut Sink) {
+pub fn check(document: &Document, wiring: &Wiring, sink: &mut Sink) {
     for step in document.all("step") {
         outputs(step, sink);
         passed(step, sink);
@@ -18,7 +18,6 @@ pub fn check(document: &Document, sink: &mut Sink) {
     }
     let made = made(document);
     let index = outputs_of(document, &made);
-    let wiring = Wiring::of(document);
     for (_, span, reference, why) in &wiring.unmatched {
         sink.push(unmatched(&index, span, reference, why, sink));
     }
