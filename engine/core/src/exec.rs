@@ -18,7 +18,9 @@ use crate::file_index::{RACY_NANOS, modified_nanos};
 use crate::files::{self, At, FileError};
 use crate::key::{Preimage, ResolvedInput};
 use crate::lease::{Holder, Lease};
-use crate::record::{self, ActionResult, OutputRecord, Receipt, Request, RequestInput};
+use crate::record::{
+    self, ActionResult, OutputRecord, Receipt, Request, RequestInput, RequestOutput,
+};
 use crate::store::{Store, StoreError, entries};
 use crate::sys;
 
@@ -407,12 +409,15 @@ fn commit(store: &Store, request: &Request, job: &Job<'_>) -> Result<Vec<OutputR
         let message = format!("the action ended without writing its output `{}`", missing.name);
         return Err(Failure::new(message).into());
     }
-    let mut outputs = Vec::with_capacity(request.outputs.len());
-    for output in &request.outputs {
-        let (digest, bytes) = store.insert(&job.output(&output.name))?;
-        outputs.push(OutputRecord { name: output.name.clone(), digest, bytes, keep: output.keep });
-    }
-    Ok(outputs)
+    let files: Vec<_> = request.outputs.iter().map(|output| job.output(&output.name)).collect();
+    let taken = store.insert_all(&files)?;
+    let record = |(output, (digest, bytes)): (&RequestOutput, (Digest, u64))| OutputRecord {
+        name: output.name.clone(),
+        digest,
+        bytes,
+        keep: output.keep,
+    };
+    Ok(request.outputs.iter().zip(taken).map(record).collect())
 }
 
 fn receipt(

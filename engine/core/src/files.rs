@@ -60,12 +60,20 @@ pub fn write_undurably(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 fn replace(path: &Path, bytes: &[u8], durably: bool) -> Result<(), FileError> {
-    let temporary = temporary_beside(path);
     make_parent(path, durably)?;
-    let written = write_new(&temporary, bytes, durably).and_then(|()| {
-        sys::rename(&temporary, path).at("rename to", path)?;
-        if durably { sync_folder_of(path) } else { Ok(()) }
-    });
+    replace_name(path, bytes, durably)?;
+    if durably { sync_folder_of(path) } else { Ok(()) }
+}
+
+/// Replaces `path` by durable bytes, atomically; its name, and the folder above it, are the caller's to make and to sync.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace_name(path, bytes, true)
+}
+
+fn replace_name(path: &Path, bytes: &[u8], synced: bool) -> Result<(), FileError> {
+    let temporary = temporary_beside(path);
+    let written = write_new(&temporary, bytes, synced)
+        .and_then(|()| sys::rename(&temporary, path).at("rename to", path));
     if let Err(mut error) = written {
         let _ = sys::remove_file(&temporary);
         if error.is_full() {
@@ -96,7 +104,11 @@ pub fn move_into(from: &Path, to: &Path) -> Result<(), FileError> {
 pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     // The folder of a bare name is the empty path, which cannot be opened.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    sync_folder(folder.unwrap_or(Path::new(".")))
+}
+
+/// Makes the entries of a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
     sys::sync_folder(folder).at("sync", folder)
 }
 

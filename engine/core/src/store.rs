@@ -17,7 +17,7 @@
 //! state/                what each workspace remembers, see crate::memory
 //! ```
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::digest::{Digest, Key};
 use crate::files::{self, At, FileError};
 use crate::holder::Holder;
+use crate::parallel;
 use crate::record::{self, ActionResult, Damaged, Kept, Request};
 use crate::spare::Pool;
 use crate::sys;
@@ -197,36 +198,61 @@ impl Store {
         Ok(None)
     }
 
-    /// Takes a finished file into the store, under the digest of its bytes. One that is there already is
-    /// replaced: its bytes might be damaged, these are not.
-    pub fn insert(&self, file: &Path) -> Result<(Digest, u64), FileError> {
-        let (digest, bytes) = sys::digest(file).at("read", file)?;
-        let object = self.object_path(digest);
-        fs::File::open(file).and_then(|open| sys::sync(&open, file)).at("sync", file)?;
-        sys::make_read_only(file).at("make read-only", file)?;
-        // However old the action made it look: `gc` goes by this.
-        sys::touch(file).at("touch", file)?;
-        self.place(&object, || files::move_into(file, &object))?;
-        Ok((digest, bytes))
+    /// Takes finished files into the store, each under the digest of its bytes; gives digests and sizes. One that is
+    /// there already is replaced: its bytes might be damaged, these are not. All are durable afterwards; what has to be
+    /// waited for is asked of the disk at once.
+    pub fn insert_all(&self, files: &[PathBuf]) -> Result<Vec<(Digest, u64)>, FileError> {
+        let digest = |file: &PathBuf| sys::digest(file).at("read", file);
+        let found = files.iter().map(digest).collect::<Result<Vec<_>, _>>()?;
+        for synced in parallel::at_once(files, |file| finish(file)) {
+            synced?;
+        }
+        let objects: Vec<_> = found.iter().map(|(digest, _)| self.object_path(*digest)).collect();
+        for (file, object) in files.iter().zip(&objects) {
+            files::make_parent(object, false)?;
+            sys::rename(file, object).at("rename to", object)?;
+        }
+        self.settle(&objects)?;
+        Ok(found)
     }
 
-    /// Lets `make` put a file at `path`, and makes the folders above it durable, once a process: whoever made
-    /// them may have died before that.
-    fn place(
-        &self,
-        path: &Path,
-        make: impl FnOnce() -> Result<(), FileError>,
-    ) -> Result<(), FileError> {
-        files::make_parent(path, false)?;
-        make()?;
-        for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
-            let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-            if settled().contains(folder) {
-                break;
-            }
-            files::sync_folder_of(folder)?;
-            settled().insert(folder.to_owned());
+    /// As [`Store::insert_all`], of one file.
+    pub fn insert(&self, file: &Path) -> Result<(Digest, u64), FileError> {
+        let digest = sys::digest(file).at("read", file)?;
+        self.insert_all(&[file.to_owned()])?;
+        Ok(digest)
+    }
+
+    /// Writes records, each whole or not at all, durably.
+    fn put(&self, records: &[(PathBuf, Vec<u8>)]) -> Result<(), FileError> {
+        for (path, bytes) in records {
+            files::make_parent(path, false)?;
+            files::write_synced(path, bytes)?;
         }
+        let paths: Vec<_> = records.iter().map(|(path, _)| path).collect();
+        self.settle(&paths)
+    }
+
+    /// Makes the names of files durable, and those of the folders above them, the latter once a process: whoever made
+    /// them may have died before that.
+    fn settle<P: AsRef<Path>>(&self, paths: &[P]) -> Result<(), FileError> {
+        let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut changed, mut named) = (BTreeSet::new(), Vec::new());
+        for path in paths.iter().map(AsRef::as_ref) {
+            changed.extend(path.parent());
+            for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+                if settled().contains(folder) {
+                    break;
+                }
+                changed.extend(folder.parent());
+                named.push(folder.to_owned());
+            }
+        }
+        let changed: Vec<_> = changed.into_iter().collect();
+        for synced in parallel::at_once(&changed, |folder| files::sync_folder(folder)) {
+            synced?;
+        }
+        settled().extend(named);
         Ok(())
     }
 
@@ -273,16 +299,14 @@ impl Store {
 
     /// Writes a result; the last step of an action, after which it counts as done.
     pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
+        let mut records = Vec::new();
         for output in result.outputs.iter().filter(|output| output.keep) {
             let (key, name) = (result.key, output.name.clone());
             let kept = Kept { digest: output.digest, bytes: output.bytes, key, output: name };
-            let path = self.kept_path(output.digest);
-            let bytes = record::encode(&kept)?;
-            self.place(&path, || files::write(&path, &bytes))?;
+            records.push((self.kept_path(output.digest), record::encode(&kept)?));
         }
-        let path = self.result_path(result.key);
-        let bytes = record::encode(result)?;
-        Ok(self.place(&path, || files::write(&path, &bytes))?)
+        self.put(&records)?;
+        Ok(self.put(&[(self.result_path(result.key), record::encode(result)?)])?)
     }
 
     /// Writes a request, which whoever needs it after a power cut writes again.
@@ -339,6 +363,14 @@ impl Store {
         named.sort();
         Ok(named)
     }
+}
+
+/// Makes a file's bytes durable and its own those of an object.
+fn finish(file: &Path) -> Result<(), FileError> {
+    fs::File::open(file).and_then(|open| sys::sync(&open, file)).at("sync", file)?;
+    sys::make_read_only(file).at("make read-only", file)?;
+    // However old the action made it look: `gc` goes by this.
+    sys::touch(file).at("touch", file)
 }
 
 /// False if there is no such file.
