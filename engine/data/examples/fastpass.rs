@@ -11,6 +11,10 @@ use mixmake_data::corpus::{
 };
 use mixmake_data::tokenizer::{Builtin, Encoder, ShardFiles, ShardSpec, builtin, tokenize_with};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {

@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use rustc_hash::FxHashMap;
-
 /// No such pair: above every rank.
 pub(super) const NONE: u32 = 1 << RANK_BITS;
 /// Words of more symbols go through a heap: looking through all for the lowest rank is quadratic.
@@ -13,24 +11,48 @@ const SCAN_MAX: usize = 48;
 const ID_BITS: u32 = 20;
 const RANK_BITS: u32 = 24;
 const EMPTY: u64 = u64::MAX;
-const FILTER_BITS: usize = 1 << 19;
-/// Slots that are looked at together, without a branch.
-const BUCKET: usize = 4;
+/// Pairs of a group choose their slots together; so many slots a group.
+const SLOTS_A_GROUP: usize = 4;
+/// How often all groups are tried with other hashes; the first try is nearly always enough.
+const TRIES: u64 = 64;
 
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-struct Bucket([u64; BUCKET]);
-
-/// The merges of a vocabulary: a table from a pair of ids to its rank.
+/// The merges of a vocabulary: a table from a pair of ids to its rank, of a perfect hash: a pair has one slot, found by its
+/// hash and its group's pilot, so that a look at it decides, and the table is small enough for a processor's cache.
+/// (Pilots as in Fox, Chen and Heath, "A faster algorithm for constructing minimal perfect hash functions", SIGIR 1992.)
 pub(super) struct Merges {
-    /// A slot is left id, right id and rank, from the top. Small, so that a processor's cache holds it.
-    buckets: Vec<Bucket>,
-    /// A bit by another part of a pair's hash, set where a pair has it: most pairs asked for are none, and this is small.
-    filter: Box<[u64; FILTER_BITS / 64]>,
-    /// Pairs whose bucket was full.
-    others: FxHashMap<u64, u32>,
+    /// A slot is left id, right id and rank, from the top. A power of two of them.
+    slots: Vec<u64>,
+    /// By group, what makes the slots of its pairs differ from each other and from those of all other groups.
+    pilots: Vec<u8>,
+    seed: u64,
     /// By rank, the id that the merge makes.
-    made: Vec<u32>,
+    made: Made,
+}
+
+/// The ids of merges, by rank.
+enum Made {
+    /// Mostly the ranks moved on: nothing to look up.
+    After(u32),
+    Listed(Vec<u32>),
+}
+
+impl Made {
+    fn new(merges: &[(u32, u32, u32)]) -> Self {
+        let first = merges.first().map_or(0, |merge| merge.2);
+        if merges.iter().enumerate().all(|(rank, merge)| merge.2 as usize == rank + first as usize)
+        {
+            return Self::After(first);
+        }
+        Self::Listed(merges.iter().map(|merge| merge.2).collect())
+    }
+
+    #[inline]
+    fn by(&self, rank: usize) -> u32 {
+        match self {
+            Self::After(first) => first + rank as u32,
+            Self::Listed(ids) => ids[rank],
+        }
+    }
 }
 
 impl Merges {
@@ -42,55 +64,111 @@ impl Merges {
         if merges.len() > 1 << RANK_BITS || !merges.iter().all(|m| fits(m.0) && fits(m.1)) {
             return None;
         }
-        let size = (merges.len() / 2 + 1).next_power_of_two();
-        let mut table = Self {
-            buckets: vec![Bucket([EMPTY; BUCKET]); size],
-            filter: Box::new([0; FILTER_BITS / 64]),
-            others: FxHashMap::default(),
-            made: merges.iter().map(|merge| merge.2).collect(),
-        };
-        for (rank, &(left, right, _)) in merges.iter().enumerate() {
-            if table.find(left, right) != NONE {
-                return None;
-            }
-            let pair = pair(left, right);
-            let (home, bit) = table.home(pair);
-            table.filter[bit / 64] |= 1 << (bit % 64);
-            match table.buckets[home].0.iter_mut().find(|slot| **slot == EMPTY) {
-                Some(slot) => *slot = pair << RANK_BITS | rank as u64,
-                None => drop(table.others.insert(pair, rank as u32)),
+        // At most five slots in six are taken: fuller ones take long to find pilots for.
+        let size = (merges.len() + merges.len() / 5 + 1).next_power_of_two().max(SLOTS_A_GROUP);
+        let mut table =
+            Self { slots: Vec::new(), pilots: Vec::new(), seed: 0, made: Made::new(merges) };
+        for seed in 0..TRIES {
+            table.slots = vec![EMPTY; size];
+            table.pilots = vec![0; size / SLOTS_A_GROUP];
+            table.seed = seed;
+            match table.fill(merges) {
+                Filled::All => return Some(table),
+                Filled::PairTwice => return None,
+                Filled::NoPilot => {}
             }
         }
-        Some(table)
+        None
     }
 
-    /// The bucket of a pair and its bit in the filter.
+    fn fill(&mut self, merges: &[(u32, u32, u32)]) -> Filled {
+        // Entries in the order of their groups, by counting.
+        let groups = self.pilots.len();
+        let mut ends = vec![0u32; groups + 1];
+        let entries: Vec<(u32, u64)> = merges
+            .iter()
+            .enumerate()
+            .map(|(rank, &(left, right, _))| {
+                let pair = pair(left, right);
+                let group = self.group(self.hash(pair));
+                ends[group + 1] += 1;
+                (group as u32, pair << RANK_BITS | rank as u64)
+            })
+            .collect();
+        for group in 0..groups {
+            ends[group + 1] += ends[group];
+        }
+        let (mut places, mut sorted) = (ends.clone(), vec![0; entries.len()]);
+        for (group, entry) in entries {
+            sorted[places[group as usize] as usize] = entry;
+            places[group as usize] += 1;
+        }
+        // Large groups choose first, while there is room.
+        let mut order: Vec<_> = (0..groups).collect();
+        order.sort_by_key(|&group| Reverse(ends[group + 1] - ends[group]));
+        for group in order {
+            let of_group = &sorted[ends[group] as usize..ends[group + 1] as usize];
+            match self.settle(group, of_group) {
+                Filled::All => {}
+                other => return other,
+            }
+        }
+        Filled::All
+    }
+
+    /// Finds a group's pilot and fills its slots.
+    fn settle(&mut self, group: usize, entries: &[u64]) -> Filled {
+        let pairs = entries.iter().map(|entry| entry >> RANK_BITS);
+        if pairs.clone().enumerate().any(|(at, pair)| pairs.clone().skip(at + 1).any(|p| p == pair))
+        {
+            return Filled::PairTwice;
+        }
+        for pilot in 0..=u8::MAX {
+            let mut filled = 0;
+            for &entry in entries {
+                let slot = self.slot(self.hash(entry >> RANK_BITS), pilot);
+                if self.slots[slot] != EMPTY {
+                    break;
+                }
+                self.slots[slot] = entry;
+                filled += 1;
+            }
+            if filled == entries.len() {
+                self.pilots[group] = pilot;
+                return Filled::All;
+            }
+            for &entry in &entries[..filled] {
+                let slot = self.slot(self.hash(entry >> RANK_BITS), pilot);
+                self.slots[slot] = EMPTY;
+            }
+        }
+        Filled::NoPilot
+    }
+
     #[inline]
-    fn home(&self, pair: u64) -> (usize, usize) {
-        let hash = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (
-            (hash >> 32) as usize & (self.buckets.len() - 1),
-            (hash >> 45) as usize & (FILTER_BITS - 1),
-        )
+    fn hash(&self, pair: u64) -> u64 {
+        (pair ^ self.seed << (2 * ID_BITS)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[inline]
+    fn group(&self, hash: u64) -> usize {
+        (hash >> 40) as usize & (self.pilots.len() - 1)
+    }
+
+    #[inline]
+    fn slot(&self, hash: u64, pilot: u8) -> usize {
+        let mixed = (hash ^ hash >> 32).wrapping_mul(u64::from(pilot) << 32 | 0xd1b5_4a33);
+        (mixed >> 32) as usize & (self.slots.len() - 1)
     }
 
     /// The rank of a pair, or [`NONE`].
     #[inline]
     fn find(&self, left: u32, right: u32) -> u32 {
         let pair = pair(left, right);
-        let (home, bit) = self.home(pair);
-        let maybe = self.filter[bit / 64] >> (bit % 64) & 1;
-        // A pair that is none is looked for in the first bucket, which is always near: no branch, it would be foreseen badly.
-        let bucket = &self.buckets[home & (maybe as usize).wrapping_neg()].0;
-        let mut rank = NONE;
-        for slot in bucket {
-            let own = (slot & ((1 << RANK_BITS) - 1)) as u32;
-            rank = if slot >> RANK_BITS == pair { own } else { rank };
-        }
-        if rank == NONE && maybe == 1 && bucket[BUCKET - 1] != EMPTY {
-            return self.others.get(&pair).copied().unwrap_or(NONE);
-        }
-        rank
+        let hash = self.hash(pair);
+        let slot = self.slots[self.slot(hash, self.pilots[self.group(hash)])];
+        let rank = (slot & ((1 << RANK_BITS) - 1)) as u32;
+        if slot >> RANK_BITS == pair { rank } else { NONE }
     }
 
     /// Merges `ids` in place as far as it goes. `first` gives the rank of the two at a place of `ids` as they are now, or
@@ -129,7 +207,7 @@ impl Merges {
                 break;
             }
             let right = next[at] as usize;
-            ids[at] = self.made[rank];
+            ids[at] = self.made.by(rank);
             ranks[right] = LAST;
             let after = next[right] as usize;
             next[at] = after as u8;
@@ -173,7 +251,7 @@ impl Merges {
             if self.find(ids[at], ids[right]) != rank {
                 continue;
             }
-            ids[at] = self.made[rank as usize];
+            ids[at] = self.made.by(rank as usize);
             gone[right] = true;
             next[at] = next[right];
             if next[at] < end {
@@ -202,6 +280,13 @@ fn placed(rank: u32, at: usize) -> i32 {
 const PLACE_BITS: u32 = 6;
 const MAX_PLACE: usize = (1 << PLACE_BITS) - 1;
 const LAST: i32 = i32::MAX;
+
+/// Whether every pair of some has its slot.
+enum Filled {
+    All,
+    PairTwice,
+    NoPilot,
+}
 
 fn pair(left: u32, right: u32) -> u64 {
     u64::from(left) << ID_BITS | u64::from(right)
@@ -234,7 +319,7 @@ mod tests {
             let best = pairs.map(|(at, pair)| (table.find(pair[0], pair[1]), at)).min();
             match best {
                 Some((rank, at)) if rank != NONE => {
-                    ids[at] = table.made[rank as usize];
+                    ids[at] = table.made.by(rank as usize);
                     ids.remove(at + 1);
                 }
                 _ => return ids,
@@ -283,15 +368,25 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_is_found_also_in_full_buckets() {
-        // Every left id once, so no pair comes twice.
-        let merges: Vec<_> =
-            (0..40_000u32).map(|i| (i * 40_503 % 65_521, i.pow(2) % 65_519, i)).collect();
-        let table = Merges::new(&merges).expect("no pair twice");
-        assert!(!table.others.is_empty(), "some buckets are full");
-        for (rank, &(left, right, _)) in merges.iter().enumerate() {
-            assert_eq!(table.find(left, right), rank as u32);
-            assert_eq!(table.find(left, right + 70_000), NONE);
+    fn every_pair_is_found_and_no_other() {
+        for count in [0, 1, 2, 3, 7, 1000, 40_000] {
+            // Every left id once, so no pair comes twice.
+            let merges: Vec<_> =
+                (0..count).map(|i: u32| (i * 40_503 % 65_521, i.pow(2) % 65_519, i)).collect();
+            let table = Merges::new(&merges).expect("no pair twice");
+            for (rank, &(left, right, _)) in merges.iter().enumerate() {
+                assert_eq!(table.find(left, right), rank as u32);
+                assert_eq!(table.find(left, right + 70_000), NONE);
+            }
+            assert_eq!(table.find(99_999, 99_999), NONE);
         }
+    }
+
+    #[test]
+    fn ids_that_follow_ranks_or_do_not() {
+        let after = Merges::new(&[(0, 1, 7), (1, 0, 8)]).expect("fits");
+        let listed = Merges::new(&[(0, 1, 7), (1, 0, 3)]).expect("fits");
+        assert!(matches!((&after.made, &listed.made), (Made::After(7), Made::Listed(_))));
+        assert_eq!([after.made.by(1), listed.made.by(1)], [8, 3]);
     }
 }
