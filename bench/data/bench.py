@@ -55,31 +55,35 @@ def raw_bytes(folder):
 
 
 def by_length(name, folders, holder):
-    """The lines of a length, of every domain, as a folder of its own."""
-    import zstandard
+    """The lines of a length, a folder a domain as they came: the columns of a domain are its own."""
     least, most = {"short": (0, 5_000), "long": (50_000, 1 << 40)}[name]
-    folder = os.path.join(holder, name)
-    os.makedirs(folder)
+    chosen = (write_lines(os.path.join(holder, name, os.path.basename(folder)), folder, least, most) for folder in folders)
+    return [written for written in chosen if written]
+
+
+def write_lines(into, folder, least, most):
+    """Lines of more than `least` and at most `most` bytes in files of some 6 MB; none where there are none."""
+    import zstandard
     parts, kept, size = 0, [], 0
 
     def write():
         nonlocal parts, kept, size
         if kept:
-            packed = zstandard.ZstdCompressor(9).compress(b"".join(kept))
-            with open(os.path.join(folder, f"part-{parts:03}.jsonl.zst"), "wb") as file:
-                file.write(packed)
+            os.makedirs(into, exist_ok=True)
+            with open(os.path.join(into, f"part-{parts:03}.jsonl.zst"), "wb") as file:
+                file.write(zstandard.ZstdCompressor(9).compress(b"".join(kept)))
             parts, kept, size = parts + 1, [], 0
 
-    for path in sorted(path for folder in folders for path in glob.glob(os.path.join(folder, "part-*"))):
+    for path in sorted(glob.glob(os.path.join(folder, "part-*"))):
         with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             for line in io.BufferedReader(stream, 1 << 20):
                 if least < len(line) <= most:
                     kept.append(line)
                     size += len(line)
-        if size >= 6 << 20:
-            write()
+                if size >= 6 << 20:
+                    write()
     write()
-    return [folder] if parts else []
+    return into if parts else None
 
 
 def ways(tokenizer, folders, chosen):
@@ -193,8 +197,8 @@ def reading():
     if not os.path.exists(READING):
         print(f"\nreading is left out: no {READING}")
         return
-    found, lines = run([READING])
-    print("\nreading shards, one core")
+    found, lines = run([READING], cores=f"{CORE},{(int(CORE) + 1) % os.cpu_count()}")
+    print("\nreading shards; batches are assembled by one thread, shards opened by two")
     for each in map(json.loads, lines):
         if each["step"] == "batches" and each["epoch"]:
             print(f"batches of random {each['unit']:8} {each['tokens-per-second'] / 1e6:8.0f} million tokens/s, "

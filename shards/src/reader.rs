@@ -20,7 +20,34 @@ impl Shard<Map> {
     pub fn open(bin: impl AsRef<Path>, idx: impl AsRef<Path>) -> Result<Self, ShardError> {
         Self::from_bytes(map_file(bin.as_ref())?, map_file(idx.as_ref())?)
     }
+
+    /// Opens many pairs of (`.bin`, `.idx`), in order, on as many threads as the machine has: what a shard costs is the
+    /// system calls. Errors: that of the first pair that can't be opened.
+    pub fn open_all<P: AsRef<Path> + Sync>(pairs: &[(P, P)]) -> Result<Vec<Self>, ShardError> {
+        let open = |pairs: &[(P, P)]| {
+            pairs.iter().map(|(bin, idx)| Self::open(bin, idx)).collect::<Result<Vec<_>, _>>()
+        };
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let size = pairs.len().div_ceil(threads).max(WORTH_A_THREAD);
+        if size >= pairs.len() {
+            return open(pairs);
+        }
+        let opened = std::thread::scope(|scope| {
+            let started: Vec<_> =
+                pairs.chunks(size).map(|chunk| scope.spawn(move || open(chunk))).collect();
+            let joined = started.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.collect::<Vec<_>>()
+        });
+        let mut shards = Vec::with_capacity(pairs.len());
+        for chunk in opened {
+            shards.extend(chunk.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(shards)
+    }
 }
+
+/// Fewer shards are opened sooner than a thread is started.
+const WORTH_A_THREAD: usize = 64;
 
 impl<D: AsRef<[u8]>> Shard<D> {
     /// As [`Shard::open`], over bytes that are already there.

@@ -160,6 +160,35 @@ fn files_with_unrelated_names_and_empty_ones_open() {
 }
 
 #[test]
+fn many_open_in_order_and_the_first_that_cannot_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = |i: u32| {
+        let name = folder.path().join(i.to_string());
+        (name.with_extension("bin"), name.with_extension("idx"))
+    };
+    let mut pairs = Vec::new();
+    for i in 0..300 {
+        let (bin, idx) = pair(i);
+        let mut writer = ShardWriter::create_at(&bin, &idx, 1000).expect("created");
+        writer.push_document(&[i]).expect("pushed");
+        writer.finish().expect("finished");
+        pairs.push((bin, idx));
+    }
+    for count in [0, 1, 300] {
+        let shards = Shard::open_all(&pairs[..count]).expect("open");
+        assert_eq!(shards.len(), count);
+        for (i, shard) in shards.iter().enumerate() {
+            assert_eq!(shard.sequence(0).expect("there").to_vec(), [i as u32]);
+        }
+    }
+    for i in [290, 120] {
+        std::fs::remove_file(&pairs[i].1).expect("removed");
+    }
+    let error = Shard::open_all(&pairs).expect_err("two are gone").to_string();
+    assert!(error.contains("120.idx"), "{error}");
+}
+
+#[test]
 fn the_sidecar_leads_back_to_the_source() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sidecar");

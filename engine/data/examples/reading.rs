@@ -155,19 +155,19 @@ fn opening(folder: &Path) -> Result<(), Failure> {
     let mut writer = ShardWriter::create(&first, 50_257)?;
     (0..64).try_for_each(|token| writer.push_document(&[token; 32]))?;
     writer.finish()?;
-    let names: Vec<_> = (0..SMALL_SHARDS).map(|i| folder.join(format!("small-{i}"))).collect();
-    for name in &names {
-        for extension in ["bin", "idx"] {
-            std::fs::copy(first.with_extension(extension), name.with_extension(extension))?;
-        }
+    let pair = |i| {
+        let name = folder.join(format!("small-{i}"));
+        (name.with_extension("bin"), name.with_extension("idx"))
+    };
+    let pairs: Vec<_> = (0..SMALL_SHARDS).map(pair).collect();
+    for (bin, idx) in &pairs {
+        std::fs::copy(first.with_extension("bin"), bin)?;
+        std::fs::copy(first.with_extension("idx"), idx)?;
     }
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let start = Instant::now();
-        let opened: Vec<Shard<Map>> = names
-            .iter()
-            .map(|name| Shard::open(name.with_extension("bin"), name.with_extension("idx")))
-            .collect::<Result<_, _>>()?;
+        let opened = Shard::open_all(&pairs)?;
         best = best.min(start.elapsed().as_secs_f64());
         assert!(opened.iter().all(|shard| shard.tokens() == 2048), "whole");
     }

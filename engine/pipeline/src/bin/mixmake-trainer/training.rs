@@ -1,5 +1,6 @@
 //! The work of a training: shards and a mixture to sequences, sequences to loss rows.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,19 +27,12 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
     let held_out_facts = held_out_facts(job)?;
     let config = config(job, &params, &drawn, &held_out_facts)?;
 
-    let shards = drawn
-        .shards
-        .iter()
-        .map(|facts| open(job, "shard", facts))
-        .collect::<Result<Vec<_>, _>>()?;
+    let shards = open(job, "shard", &drawn.shards)?;
     let order =
         Order::new(&drawn.mixture).map_err(|error| Failure::new(format!("{MIXTURE}: {error}")))?;
     let data = Drawn::new(&drawn.mixture, &order, &shards, params.epochs);
 
-    let held_out_shards = held_out_facts
-        .iter()
-        .map(|facts| open(job, "held-out-shard", facts))
-        .collect::<Result<Vec<_>, _>>()?;
+    let held_out_shards = open(job, "held-out-shard", &held_out_facts)?;
     let held_out_sets: Vec<_> =
         held_out_shards.iter().map(|shard| Whole { shard, unit: drawn.mixture.unit }).collect();
     let held_out: Vec<_> = held_out_sets
@@ -75,16 +69,18 @@ fn failure(error: &TrainError) -> Failure {
     Failure::new(error.to_string())
 }
 
-/// Opens a shard by the digests in its facts.
-fn open(job: &Job, role: &str, facts: &ShardFacts) -> Result<Shard, Failure> {
-    let path = |digest: &str| -> Result<PathBuf, Failure> {
-        let found = job.inputs(role).find(|input| input.digest.to_hex() == digest);
-        found.map(|input| input.path.clone()).ok_or_else(|| {
+/// Opens shards by the digests in their facts.
+fn open(job: &Job, role: &str, facts: &[ShardFacts]) -> Result<Vec<Shard>, Failure> {
+    let paths: HashMap<String, &PathBuf> =
+        job.inputs(role).map(|input| (input.digest.to_hex(), &input.path)).collect();
+    let path = |digest: &str| {
+        paths.get(digest).copied().ok_or_else(|| {
             Failure::new(format!("the mixture draws from a shard {digest} that is no input"))
         })
     };
-    let (bin, idx) = (path(&facts.bin)?, path(&facts.idx)?);
-    Shard::open(&bin, &idx).map_err(|error| Failure::new(error.to_string()))
+    let pairs = facts.iter().map(|facts| Ok((path(&facts.bin)?, path(&facts.idx)?)));
+    let pairs = pairs.collect::<Result<Vec<_>, Failure>>()?;
+    Shard::open_all(&pairs).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// The plan counted on the GPU that this process was given: its precision is in the key.
