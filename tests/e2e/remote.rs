@@ -370,6 +370,51 @@ fn evaluation_texts_may_be_elsewhere_and_are_downloaded_once() {
 }
 
 #[test]
+fn a_tokenizer_may_be_elsewhere() {
+    let clouds = Clouds::start();
+    let workspace = Workspace::new();
+    workspace.write("here.jsonl", text(LETTERS[0].1, 40));
+    let manifest = |tokenizer: &str| {
+        let corpus = CORPUS.replace("train = \"bpe\"\nvocabulary = 300", tokenizer);
+        workspace
+            .write("mixmake.toml", format!("{corpus}\n[domain.here]\nfiles = \"here.jsonl\"\n"));
+    };
+    let run = |arguments: &[&str]| {
+        mixmake(&clouds, &workspace, &[&["run", "--json", "shards/here"], arguments].concat())
+    };
+    manifest("builtin = \"gpt2\"");
+    run(&[]).expect(0);
+    let key = || pinned(&workspace, "key").into_iter().find(|(name, _)| name == "shards/here");
+    let expected = key();
+    let json = fs::read(workspace.path("out/tokenizer/tokenizer.json")).expect("built in");
+    clouds.objects().insert("models/tokenizer.json".to_owned(), json);
+
+    // The same bytes give the same key, whoever has them.
+    for url in
+        [clouds.web.url("/models/tokenizer.json"), "s3://bucket/models/tokenizer.json".to_owned()]
+    {
+        manifest(&format!("file = \"{url}\""));
+        let ran = run(&[]).expect(0).ran();
+        assert!(ran.iter().all(|name| name.starts_with("download/")), "{ran:?}");
+        assert_eq!((ran.len(), key()), (1, expected.clone()));
+        assert_eq!(run(&[]).expect(0).ran().len(), 0);
+    }
+
+    // What is wrong with it is said of the URL, and where the manifest names it.
+    let fails = |arguments: &[&str]| {
+        mixmake(&clouds, &workspace, &[&["run", "shards/here"], arguments].concat())
+    };
+    let url = "s3://bucket/models/other.json";
+    clouds.objects().insert("models/other.json".to_owned(), b"no JSON".to_vec());
+    manifest(&format!("file = \"{url}\""));
+    fails(&[]).expect(1).says(&[&format!("`{url}` is not a tokenizer.json")]);
+    manifest("file = \"s3://bucket/models/none.json\"");
+    fails(&[]).expect(2).says(&["tokenizer: ", "none.json", "mixmake.toml:"]);
+    clouds.objects().insert("models/none.json".to_owned(), b"{}".to_vec());
+    fails(&["--offline"]).expect(2).says(&["none.json", "--offline"]);
+}
+
+#[test]
 fn garbage_is_what_a_url_was_before_its_last_two_contents() {
     let (clouds, workspace) = fixture();
     let versions: Vec<_> = LETTERS.iter().map(|(_, letters)| text(letters, 40)).collect();

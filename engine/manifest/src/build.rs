@@ -123,7 +123,11 @@ fn tokenizer(section: &Section) -> Built<Tokenizer> {
 
 fn tokenizer_source(section: &Section) -> Built<TokenizerSource> {
     if let Some(file) = section.text("file") {
-        return Ok(TokenizerSource::File { path: file.into(), origin: section.text("origin") });
+        if remote::is_remote(&file) {
+            return Ok(TokenizerSource::Url(file));
+        }
+        let path = remote::local(file).into();
+        return Ok(TokenizerSource::File { path, origin: section.text("origin") });
     }
     if section.is_set("builtin") {
         return Ok(TokenizerSource::Builtin(BuiltinTokenizer::Gpt2));

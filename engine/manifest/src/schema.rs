@@ -200,6 +200,8 @@ pub struct Tokenizer {
 pub enum TokenizerSource {
     /// `file = "tokenizer.json"`, of Hugging Face; `origin = "…"` says where to get it.
     File { path: PathBuf, origin: Option<String> },
+    /// `file = "https://…"`, or another URL of one: downloaded.
+    Url(String),
     /// `train = "bpe"`, `vocabulary = 4096`, `min-frequency = 2`: byte-level BPE trained on the
     /// training samples of every domain.
     Bpe { vocabulary: u32, min_frequency: u64 },

@@ -393,8 +393,8 @@ fn files_that_are_elsewhere() {
     check_files("hub_revision", "\"x.gz\"\nhub = \"allenai/c4\"\nrevision = \"ma*in\"");
     check("revision_alone", &[("block = \"random\"", "revision = \"v1\"")]);
     check(
-        "url_elsewhere",
-        &[("train = \"bpe\"\nvocabulary = 1024", "file = \"https://host/tokenizer.json\"")],
+        "url_tokenizer",
+        &[("train = \"bpe\"\nvocabulary = 1024", "file = \"s3://bucket/*/tokenizer.json\"")],
     );
     check_steps("url_step", &[("inputs = \"a.txt\"", "inputs = \"s3://bucket/a.txt\"")]);
 }

@@ -25,6 +25,10 @@ fn a_tokenizer_comes_from_one_of_three_places() {
     };
     let wordpiece = TokenizerSource::WordPiece { vocabulary: 999, min_frequency: 3 };
     assert_eq!(source("train = 'wordpiece'\nvocabulary = 999\nmin-frequency = 3"), Some(wordpiece));
+    let url = "https://host/tokenizer.json?a=1";
+    assert_eq!(source(&format!("file = '{url}'")), Some(TokenizerSource::Url(url.to_owned())));
+    let path = TokenizerSource::File { path: "/a/tokenizer.json".into(), origin: None };
+    assert_eq!(source("file = 'file:///a/tokenizer.json'"), Some(path));
     assert_eq!(source("builtin = 'gpt2'"), Some(TokenizerSource::Builtin(BuiltinTokenizer::Gpt2)));
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use mixmake_core::lock::Lock;
 use mixmake_manifest::is_remote;
-use mixmake_manifest::schema::Manifest;
+use mixmake_manifest::schema::{Manifest, TokenizerSource};
 use mixmake_remote::{Location, RemoteFile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -194,7 +194,12 @@ impl Entry {
 fn patterns(manifest: &Manifest) -> Vec<String> {
     let domains = manifest.domains.iter();
     let all = domains.flat_map(|domain| domain.files.iter().chain(&domain.decontaminate));
-    let mut urls: Vec<_> = all.filter(|pattern| is_remote(pattern)).cloned().collect();
+    let tokenizer = manifest.tokenizer.as_ref().and_then(|tokenizer| match &tokenizer.source {
+        TokenizerSource::Url(url) => Some(url),
+        _ => None,
+    });
+    let mut urls: Vec<_> =
+        all.chain(tokenizer).filter(|pattern| is_remote(pattern)).cloned().collect();
     urls.sort();
     urls.dedup();
     urls

@@ -136,7 +136,7 @@ impl Workspace {
             items.push(match self.staged.readers.get(file) {
                 Some(Reader::Domain(domain)) => self.missing_domain(*domain, path, glob, error),
                 Some(Reader::Step(step)) => self.missing_input(*step, path, glob, error),
-                None => self.missing_tokenizer(error),
+                Some(Reader::Tokenizer) | None => self.missing_tokenizer(error),
             });
         }
         items.extend(self.missing_downloads(plan));
@@ -151,19 +151,19 @@ impl Workspace {
             .fold((0, 0), |(count, bytes), (_, download)| (count + 1, bytes + download.file.bytes))
     }
 
-    /// One error a domain whose files would have to be downloaded, where no server is to be reached.
+    /// One error a domain, or the tokenizer, whose files would have to be downloaded, where no server is to be reached.
     fn missing_downloads(&self, plan: &Plan) -> Vec<Diagnostic> {
-        let mut missing: BTreeMap<usize, Vec<&RemoteFile>> = BTreeMap::new();
-        for (id, Download { file, domain }) in &self.staged.downloads {
+        let mut missing: BTreeMap<Reader, Vec<&RemoteFile>> = BTreeMap::new();
+        for (id, Download { file, reader }) in &self.staged.downloads {
             if self.is_offline && plan.is_pending(*id) {
-                missing.entry(*domain).or_default().push(file);
+                missing.entry(*reader).or_default().push(file);
             }
         }
-        let diagnostic = |(domain, files): (usize, Vec<&RemoteFile>)| {
-            let domain = &self.manifest.domains[domain].name;
+        let diagnostic = |(reader, files): (Reader, Vec<&RemoteFile>)| {
             let bytes = files.iter().map(|file| file.bytes).sum();
             let message = format!(
-                "domain `{domain}`: `{}`{} not here ({}), and `--offline`",
+                "{}: `{}`{} not here ({}), and `--offline`",
+                reader.label(&self.manifest),
                 files[0].url,
                 match files.len() - 1 {
                     0 => " is".to_owned(),
@@ -171,8 +171,9 @@ impl Workspace {
                 },
                 files::amount(bytes)
             );
-            let field = format!("domain.{domain}.files");
-            Diagnostic::at(&self.manifest, &[&field], message)
+            let fields = reader.fields(&self.manifest);
+            let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+            Diagnostic::at(&self.manifest, &fields, message)
                 .help("run without `--offline` to download them")
         };
         missing.into_iter().map(diagnostic).collect()

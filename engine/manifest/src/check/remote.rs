@@ -49,8 +49,7 @@ pub fn check(document: &Document, sink: &mut Sink) {
     if let Some(tokenizer) = document.single("tokenizer")
         && let Some(file) = tokenizer.text("file")
     {
-        let problem = scheme(&file).map(|_| elsewhere(&file, "`file` of `[tokenizer]`"));
-        say(problem, tokenizer.span("file"), sink);
+        say(scheme(&file).and_then(|scheme| one_file(&file, scheme)), tokenizer.span("file"), sink);
     }
 }
 
@@ -109,6 +108,17 @@ fn file(text: &str, in_hub: bool) -> Option<Problem> {
         None if in_hub && !is_reference(text) => in_dataset(text),
         None => None,
     }
+}
+
+/// A URL of a single file.
+fn one_file(text: &str, scheme: &str) -> Option<Problem> {
+    let is_web = matches!(scheme, "http" | "https");
+    let is_glob = !is_web && (text.contains(WILDCARDS) || text.contains('?'));
+    let glob = || {
+        let message = format!("`{text}` is a glob, and a tokenizer is one file");
+        (message, "name the file: https://HOST/tokenizer.json".to_owned())
+    };
+    url(text, scheme).or_else(|| is_glob.then(glob))
 }
 
 fn in_dataset(text: &str) -> Option<Problem> {
@@ -188,5 +198,7 @@ fn is_path(path: &str) -> bool {
 
 fn elsewhere(text: &str, place: &str) -> Problem {
     let message = format!("`{text}` is a URL, which {place} cannot be");
-    (message, "name a file of this machine; `files` of domains may be URLs".to_owned())
+    let help =
+        "name a file of this machine; `files` of domains and `file` of `[tokenizer]` may be URLs";
+    (message, help.to_owned())
 }

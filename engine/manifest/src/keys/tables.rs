@@ -210,7 +210,7 @@ const TOKENIZER: &[Key] = &[
         "file",
         Kind::Text,
         Absent,
-        "A `tokenizer.json` of Hugging Face, relative to the manifest.",
+        "A `tokenizer.json` of Hugging Face, relative to the manifest, or its URL.",
     ),
     key("origin", Kind::Text, Absent, "Where to get the file; shown when it is missing."),
     key(

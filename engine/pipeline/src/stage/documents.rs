@@ -66,7 +66,7 @@ fn add_group(
             Member::Here(path) => path,
             Member::Elsewhere(place) => {
                 let file = &files.remote[*place];
-                let source = download::add(stager, index, file)?;
+                let source = download::add(stager, Reader::Domain(index), file)?;
                 inputs.push(input("source", source, format_of(domain, &download::path(file))));
                 continue;
             }

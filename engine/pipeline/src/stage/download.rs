@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job};
-use mixmake_core::{Action, Cost, Kind, OutputSpec, Source};
+use mixmake_core::{Action, ActionId, Cost, Kind, OutputSpec, Source};
 use mixmake_remote::{Identity, Location, RemoteFile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Download, StageError, Stager};
+use super::{Download, Reader, StageError, Stager};
 use crate::remote::{self, Advice};
 use crate::runner::Facts;
 
@@ -39,23 +39,27 @@ impl Spec {
     }
 }
 
-/// The bytes of `file`, which `domain` is the first to need.
+/// The bytes of `file`, which `reader` is the first to need.
 pub(super) fn add(
     stager: &mut Stager<'_>,
-    domain: usize,
+    reader: Reader,
     file: &RemoteFile,
 ) -> Result<Source, StageError> {
+    action(stager, reader, file).map(|action| Source::output(action, CONTENT))
+}
+
+/// The action that makes them.
+pub(super) fn action(
+    stager: &mut Stager<'_>,
+    reader: Reader,
+    file: &RemoteFile,
+) -> Result<ActionId, StageError> {
     let target = target(file);
     if let Some(known) = stager.staged.graph.find(&target) {
-        return Ok(Source::output(known, CONTENT));
+        return Ok(known);
     }
-    let name = &stager.manifest.domains[domain].name;
-    let field = |field: &str| vec![format!("domain.{name}.{field}"), format!("corpus.{field}")];
-    let origins = stager.origins(&[
-        ("bytes", field("files")),
-        ("identity", field("files")),
-        ("url", field("files")),
-    ]);
+    let fields = ["bytes", "identity", "url"].map(|of| (of, reader.fields(stager.manifest)));
+    let origins = stager.origins(&fields);
     let advice = stager.remotes.advice(file, &target);
     let action = stager.add(Action {
         target,
@@ -70,8 +74,8 @@ pub(super) fn add(
     })?;
     stager.staged.graph.call(action, &file.url);
     stager.staged.graph.advise(action, advice);
-    stager.staged.downloads.insert(action, Download { file: file.clone(), domain });
-    Ok(Source::output(action, CONTENT))
+    stager.staged.downloads.insert(action, Download { file: file.clone(), reader });
+    Ok(action)
 }
 
 /// `download/s3/bucket/key`: the URL as a path, so that two have two targets.

@@ -79,14 +79,39 @@ pub struct Staged {
 #[derive(Debug, Clone)]
 pub struct Download {
     pub file: RemoteFile,
-    pub domain: usize,
+    /// Who is the first to need it.
+    pub reader: Reader,
 }
 
 /// What of the manifest asks for a file, by its place there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reader {
     Domain(usize),
     Step(usize),
+    Tokenizer,
+}
+
+impl Reader {
+    /// As messages name it.
+    pub fn label(self, manifest: &Manifest) -> String {
+        match self {
+            Self::Domain(place) => format!("domain `{}`", manifest.domains[place].name),
+            Self::Step(place) => format!("step `{}`", manifest.steps[place].name),
+            Self::Tokenizer => "tokenizer".to_owned(),
+        }
+    }
+
+    /// The fields that name its files, as dotted paths.
+    pub fn fields(self, manifest: &Manifest) -> Vec<String> {
+        match self {
+            Self::Domain(place) => {
+                let name = &manifest.domains[place].name;
+                vec![format!("domain.{name}.files"), "corpus.files".to_owned()]
+            }
+            Self::Step(place) => vec![format!("step.{}.inputs", manifest.steps[place].name)],
+            Self::Tokenizer => vec!["tokenizer.file".to_owned()],
+        }
+    }
 }
 
 /// A training and the mixture it draws from.

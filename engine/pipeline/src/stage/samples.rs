@@ -52,7 +52,7 @@ pub(super) fn add(
         inputs.push(documents::input("evaluation", Source::File(file), guessed(path)));
     }
     for file in &files.remote_evaluation {
-        let source = download::add(stager, index, file)?;
+        let source = download::add(stager, Reader::Domain(index), file)?;
         inputs.push(documents::input("evaluation", source, guessed(&download::path(file))));
     }
     let origins = origins(stager, domain);

@@ -10,7 +10,7 @@ use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
 use serde_json::Map;
 
 use super::samples::{self, data_failure, data_progress};
-use super::{StageError, Stager};
+use super::{StageError, Stager, download};
 use crate::artifact::{self, ShardFacts};
 use crate::runner::Facts;
 
@@ -94,7 +94,8 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
     let spec: ShardSpec = job.params()?;
     let tokenizer = one(job, "tokenizer")?;
     // Loaded once, and what it learned from one split serves the other.
-    let encoder = Encoder::load(&tokenizer.path, &spec).map_err(data_failure)?;
+    let encoder = Encoder::load(&tokenizer.path, &spec)
+        .map_err(|error| download::named(job, data_failure(error)))?;
     let mut facts = Facts::new();
     for split in [TRAIN, HELD_OUT] {
         let samples = one(job, split.role)?;

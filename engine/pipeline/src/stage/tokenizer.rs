@@ -5,12 +5,13 @@ use mixmake_core::exec::{Failure, Job};
 use mixmake_core::graph::FileId;
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{self, BpeSpec, Builtin};
+use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
 use mixmake_manifest::schema::{BuiltinTokenizer, TokenizerSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::samples::{self, data_failure, data_progress};
-use super::{StageError, Stager};
+use super::{Reader, StageError, Stager, download};
 use crate::runner::Facts;
 
 pub const BPE: Kind = Kind { name: "tokenizer-bpe", version: 1 };
@@ -23,6 +24,7 @@ pub const OUTPUT: &str = "tokenizer.json";
 pub enum Chosen {
     File(FileId),
     Made(ActionId),
+    Downloaded(ActionId),
 }
 
 impl Chosen {
@@ -31,6 +33,7 @@ impl Chosen {
         let source = match self {
             Self::File(file) => Source::File(file),
             Self::Made(action) => Source::output(action, OUTPUT),
+            Self::Downloaded(action) => Source::output(action, download::CONTENT),
         };
         Input { role: "tokenizer", source, attributes: Map::new() }
     }
@@ -42,6 +45,9 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<Chosen>, StageError>
         TokenizerSource::File { path, .. } => {
             let path = stager.manifest.folder().join(path);
             Ok(Some(Chosen::File(stager.staged.graph.file(&path))))
+        }
+        TokenizerSource::Url(url) => {
+            elsewhere(stager, url).map(|action| Some(Chosen::Downloaded(action)))
         }
         TokenizerSource::Bpe { vocabulary, min_frequency } => {
             let spec = BpeSpec { vocabulary: *vocabulary, min_frequency: *min_frequency };
@@ -55,6 +61,17 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<Chosen>, StageError>
             builtin(stager, Builtin::Gpt2).map(|action| Some(Chosen::Made(action)))
         }
     }
+}
+
+/// One that is downloaded.
+fn elsewhere(stager: &mut Stager<'_>, url: &str) -> Result<ActionId, StageError> {
+    let Some(file) = stager.remotes.files(url).first() else {
+        let (message, help) = stager.remotes.why_none(url);
+        let message = format!("tokenizer: {message}");
+        let item = Diagnostic::at(stager.manifest, &["tokenizer.file"], message).help(help);
+        return Err(StageError::Manifest(Diagnostics { items: vec![item] }));
+    };
+    download::action(stager, Reader::Tokenizer, file)
 }
 
 fn builtin(stager: &mut Stager<'_>, name: Builtin) -> Result<ActionId, StageError> {
