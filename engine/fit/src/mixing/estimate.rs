@@ -195,6 +195,12 @@ impl Squares<'_> {
         }
     }
 
+    /// Half the sum of squares, or of Huber's losses.
+    fn cost(&self, at: &[f64]) -> f64 {
+        let rows = self.design.inputs().zip(&self.design.y).zip(&self.design.weight);
+        rows.map(|((x, y), w)| w * self.loss(self.model.value(at, &x) - y).0).sum()
+    }
+
     pub(super) fn limits(&self) -> Limits {
         let slots = &self.model.slots;
         Limits {
@@ -210,20 +216,55 @@ impl LeastSquares for Squares<'_> {
         let n = at.len();
         jj.fill(0.0);
         jr.fill(0.0);
-        let mut gradient = vec![0.0; n];
+        let model = self.model.at(at);
+        let mut gradients = vec![0.0; TOGETHER * n];
         let mut cost = 0.0;
-        for ((x, y), w) in self.design.inputs().zip(&self.design.y).zip(&self.design.weight) {
-            let residual = self.model.gradient(at, &x, &mut gradient) - y;
-            let (loss, factor) = self.loss(residual);
-            cost += w * loss;
-            for i in 0..n {
-                let scaled = w * factor * gradient[i];
-                jr[i] += scaled * residual;
-                let row = &mut jj[i * n..=i * n + i];
-                row.iter_mut().zip(&gradient).for_each(|(jj, g)| *jj += scaled * g);
+        let mut row = 0;
+        while row < self.design.len() {
+            let count = TOGETHER.min(self.design.len() - row);
+            let mut weights = [0.0; TOGETHER];
+            for (place, gradient) in gradients.chunks_exact_mut(n).take(count).enumerate() {
+                let residual = model.gradient(&self.design.input(row + place), gradient)
+                    - self.design.y[row + place];
+                let (loss, factor) = self.loss(residual);
+                let weight = self.design.weight[row + place];
+                cost += weight * loss;
+                weights[place] = weight * factor;
+                jr.iter_mut()
+                    .zip(&*gradient)
+                    .for_each(|(jr, g)| *jr += weight * factor * g * residual);
             }
+            add_products(jj, &gradients[..count * n], &weights[..count], n);
+            row += count;
         }
         cost
+    }
+}
+
+/// Rows whose products are added to the normal equations in one pass, which else is bound by reading and writing them.
+const TOGETHER: usize = 4;
+
+/// Adds `sum_r weight_r g_r g_r'` to the lower triangle of `jj`, row after row of the gradients, so that sums do not depend on how many
+/// are added in one pass.
+fn add_products(jj: &mut [f64], gradients: &[f64], weights: &[f64], n: usize) {
+    let mut each = gradients.chunks_exact(n);
+    if let (&[w0, w1, w2, w3], [Some(g0), Some(g1), Some(g2), Some(g3)]) =
+        (weights, [each.next(), each.next(), each.next(), each.next()])
+    {
+        for i in 0..n {
+            let (s0, s1, s2, s3) = (w0 * g0[i], w1 * g1[i], w2 * g2[i], w3 * g3[i]);
+            let pairs = g0[..=i].iter().zip(&g1[..=i]).zip(g2[..=i].iter().zip(&g3[..=i]));
+            for (jj, ((g0, g1), (g2, g3))) in jj[i * n..=i * n + i].iter_mut().zip(pairs) {
+                *jj = *jj + s0 * g0 + s1 * g1 + s2 * g2 + s3 * g3;
+            }
+        }
+        return;
+    }
+    for (g, w) in gradients.chunks_exact(n).zip(weights) {
+        for i in 0..n {
+            let scaled = w * g[i];
+            jj[i * n..=i * n + i].iter_mut().zip(g).for_each(|(jj, g)| *jj += scaled * g);
+        }
     }
 }
 
@@ -237,6 +278,8 @@ const ROUGH: f64 = 1e-9;
 const OVER_RIDGES: usize = 3;
 /// What a descent beyond a ridge gets to show that it ends lower.
 const ACROSS: Effort = Effort { steps: 40, fall: 1e-6 };
+/// Twins of an end that are tried: all of seven domains.
+const MOST_TWINS: usize = 8;
 /// Rows per parameter that a sample has, and that a table must have for one.
 const SAMPLE: usize = 16;
 const SAMPLED_ABOVE: usize = 3 * SAMPLE;
@@ -286,9 +329,7 @@ pub(super) fn over_ridges(
 ) -> End {
     let limits = problem.limits();
     loop {
-        let twins: Vec<End> = problem
-            .model
-            .twins(&best.at)
+        let twins: Vec<End> = nearest_twins(problem, &best.at)
             .into_par_iter()
             .map(|twin| levenberg::descend(problem, &limits, &twin, across))
             .collect();
@@ -297,6 +338,18 @@ pub(super) fn over_ridges(
         let Some(end) = least else { return best };
         best = levenberg::resume(problem, &limits, end, effort);
     }
+}
+
+/// The twins of an end; of many those that start lowest, since each costs a descent over all parameters.
+fn nearest_twins(problem: &Squares<'_>, at: &[f64]) -> Vec<Vec<f64>> {
+    let twins = problem.model.twins(at);
+    if twins.len() <= MOST_TWINS {
+        return twins;
+    }
+    let mut costs: Vec<(f64, Vec<f64>)> =
+        twins.into_iter().map(|twin| (problem.cost(&twin), twin)).collect();
+    costs.sort_by(|p, q| p.0.total_cmp(&q.0));
+    costs.into_iter().take(MOST_TWINS).map(|(_, twin)| twin).collect()
 }
 
 /// A short descent of every start, numbered.

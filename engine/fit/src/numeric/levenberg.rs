@@ -205,14 +205,15 @@ impl Trial {
         self.system.clear();
         self.system.resize(m * m, 0.0);
         self.step.clear();
+        let cut: Vec<usize> =
+            self.moving.iter().copied().filter(|j| self.free.binary_search(j).is_err()).collect();
         for (p, &i) in self.free.iter().enumerate() {
             for (q, &j) in self.free[..=p].iter().enumerate() {
                 self.system[p * m + q] = jj[i * n + j];
             }
             self.system[p * m + p] *= 1.0 + damping;
-            let cut = self.moving.iter().filter(|j| !self.free.contains(j));
             let pull: f64 =
-                cut.map(|&j| jj[i.max(j) * n + i.min(j)] * (self.next[j] - at[j])).sum();
+                cut.iter().map(|&j| jj[i.max(j) * n + i.min(j)] * (self.next[j] - at[j])).sum();
             self.step.push(-jr[i] - pull);
         }
         if !matrix::cholesky(&mut self.system, m) {

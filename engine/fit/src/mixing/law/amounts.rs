@@ -24,7 +24,10 @@ impl Additive {
     }
 
     fn part(&self, p: &[f64], x: &Input<'_>, j: usize) -> Part {
-        let (ln_k, a, b) = (p[3 * j], p[3 * j + 1].exp(), p[3 * j + 2].exp());
+        self.part_of(p[3 * j], p[3 * j + 1].exp(), p[3 * j + 2].exp(), x, j)
+    }
+
+    fn part_of(&self, ln_k: f64, a: f64, b: f64, x: &Input<'_>, j: usize) -> Part {
         let reach = a + x.h[j] * x.tokens * self.unit();
         let ln_reach = reach.ln();
         Part { b, a, reach, ln_reach, value: (ln_k - b * ln_reach).exp() }
@@ -47,10 +50,15 @@ impl Term for Additive {
         (0..self.domains).map(|j| self.part(p, x, j).value).sum()
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    /// a and b of every domain.
+    fn constants(&self, p: &[f64]) -> Vec<f64> {
+        p.chunks_exact(3).flat_map(|p| [p[1].exp(), p[2].exp()]).collect()
+    }
+
+    fn gradient(&self, p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let mut sum = 0.0;
         for j in 0..self.domains {
-            let part = self.part(p, x, j);
+            let part = self.part_of(p[3 * j], constants[2 * j], constants[2 * j + 1], x, j);
             out[3 * j] = part.value;
             out[3 * j + 1] = -part.b * part.value / part.reach * part.a;
             out[3 * j + 2] = -part.b * part.ln_reach * part.value;

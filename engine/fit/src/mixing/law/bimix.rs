@@ -37,7 +37,7 @@ impl Term for Bimix {
         share * (constant + tokens)
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn gradient(&self, p: &[f64], _constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let [share, constant, tokens] = self.parts(p, x);
         let value = share * (constant + tokens);
         out[0] = -value * p[0].exp() * x.ln_h[self.own];

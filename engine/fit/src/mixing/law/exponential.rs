@@ -50,7 +50,7 @@ impl Term for Exponential {
         (dot(&p[..self.domains], x.h) - scale).exp()
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn gradient(&self, p: &[f64], _constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let value = self.value(p, x);
         out.iter_mut().zip(x.h).for_each(|(out, h)| *out = value * h);
         out[self.domains..].iter_mut().zip(self.logs(x)).for_each(|(out, ln)| *out = -value * ln);

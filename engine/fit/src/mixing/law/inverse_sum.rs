@@ -44,10 +44,14 @@ impl Term for InverseSum {
         1.0 / self.sum(p, x)
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    /// g of every domain.
+    fn constants(&self, p: &[f64]) -> Vec<f64> {
+        p.chunks_exact(2).map(|p| p[1].exp()).collect()
+    }
+
+    fn gradient(&self, p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let mut sum = 0.0;
-        for j in 0..self.domains {
-            let g = p[2 * j + 1].exp();
+        for (j, g) in constants.iter().enumerate() {
             let value = (p[2 * j] + g * x.ln_h[j]).exp();
             out[2 * j] = value;
             // h^g ln h is 0 at h = 0.

@@ -17,7 +17,7 @@ impl Term for Linear {
         dot(p, x.h)
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn gradient(&self, p: &[f64], _constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         out.copy_from_slice(x.h);
         dot(p, x.h)
     }

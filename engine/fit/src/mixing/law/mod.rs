@@ -93,8 +93,12 @@ pub(crate) struct Form {
 pub(crate) trait Term: Send + Sync {
     fn slots(&self) -> Vec<Slot>;
     fn value(&self, p: &[f64], x: &Input<'_>) -> f64;
-    /// The value; its derivatives by the inner parameters, overwritten.
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64;
+    /// What [`Term::gradient`] needs of the parameters at every point alike, so that it is computed once for all of them.
+    fn constants(&self, _p: &[f64]) -> Vec<f64> {
+        Vec::new()
+    }
+    /// The value; its derivatives by the inner parameters, overwritten. `constants` are those of the same parameters.
+    fn gradient(&self, p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64;
     /// Adds the derivatives by the weights at fixed tokens and size.
     fn slope(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]);
     /// Adds the second derivatives by the weights, row by row.
@@ -277,11 +281,15 @@ impl Model {
         self.terms.iter().map(|(term, from, to)| term.value(&p[*from..*to], x)).sum()
     }
 
+    /// The law at these parameters, for the gradients of many points.
+    pub(crate) fn at<'a>(&'a self, p: &'a [f64]) -> At<'a> {
+        let constants = self.terms.iter().map(|(term, from, to)| term.constants(&p[*from..*to]));
+        At { model: self, p, constants: constants.collect() }
+    }
+
+    /// The value; its derivatives by the inner parameters, overwritten.
     pub(crate) fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
-        let part = |(term, from, to): &(Box<dyn Term>, usize, usize)| {
-            term.gradient(&p[*from..*to], x, &mut out[*from..*to])
-        };
-        self.terms.iter().map(part).sum()
+        self.at(p).gradient(x, out)
     }
 
     /// Derivatives by the weights, overwritten.
@@ -341,6 +349,26 @@ impl Model {
 
     pub(crate) fn report(&self, p: &[f64], units: &Units) -> Vec<Named> {
         self.terms.iter().flat_map(|(term, from, to)| term.report(&p[*from..*to], units)).collect()
+    }
+}
+
+/// A law with its parameters.
+pub(crate) struct At<'a> {
+    model: &'a Model,
+    p: &'a [f64],
+    /// Of every term.
+    constants: Vec<Vec<f64>>,
+}
+
+impl At<'_> {
+    /// The value; its derivatives by the inner parameters, overwritten.
+    pub(crate) fn gradient(&self, x: &Input<'_>, out: &mut [f64]) -> f64 {
+        let terms = self.model.terms.iter().zip(&self.constants);
+        terms
+            .map(|((term, from, to), constants)| {
+                term.gradient(&self.p[*from..*to], constants, x, &mut out[*from..*to])
+            })
+            .sum()
     }
 }
 

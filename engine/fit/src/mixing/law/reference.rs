@@ -19,12 +19,9 @@ pub(super) struct Ddo {
 
 /// One domain's part.
 struct Part {
-    a: f64,
     b: f64,
     reach: f64,
     power: f64,
-    /// `(1 + a)^-b`.
-    base: f64,
 }
 
 impl Ddo {
@@ -40,7 +37,7 @@ impl Ddo {
     fn part(&self, p: &[f64], x: &Input<'_>, j: usize) -> Part {
         let (a, b) = (p[1 + 2 * j].exp(), p[2 + 2 * j].exp());
         let reach = self.multiple(x, j) + a;
-        Part { a, b, reach, power: reach.powf(-b), base: (1.0 + a).powf(-b) }
+        Part { b, reach, power: reach.powf(-b) }
     }
 
     /// `y(x) - y(1)` without the cancellation of subtracting two values.
@@ -151,15 +148,27 @@ impl Term for Ddo {
         p[0] * (1.0 + changes)
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    /// a, b, `ln(1 + a)` and `(1 + a)^-b` of every domain.
+    fn constants(&self, p: &[f64]) -> Vec<f64> {
+        let of = |p: &[f64]| {
+            let (a, b) = (p[0].exp(), p[1].exp());
+            [a, b, a.ln_1p(), (1.0 + a).powf(-b)]
+        };
+        p[1..].chunks_exact(2).flat_map(of).collect()
+    }
+
+    fn gradient(&self, p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let mut relative = 1.0;
-        for j in 0..self.per_weight.len() {
-            let part = self.part(p, x, j);
-            let by_a = part.base / (1.0 + part.a) - part.power / part.reach;
-            let by_b = part.base * part.a.ln_1p() - part.power * part.reach.ln();
-            out[1 + 2 * j] = p[0] * part.b * by_a * part.a;
-            out[2 + 2 * j] = p[0] * part.b * by_b;
-            relative += self.change(p, x, j);
+        for (j, c) in constants.chunks_exact(4).enumerate() {
+            let (a, b, ln_base, base) = (c[0], c[1], c[2], c[3]);
+            let further = self.multiple(x, j) - 1.0;
+            // The logarithm of (x + a) / (1 + a), from which both powers and both logarithms follow.
+            let ratio = (further / (1.0 + a)).ln_1p();
+            let change = base * (-b * ratio).exp_m1();
+            let (power, reach) = (base + change, 1.0 + a + further);
+            out[1 + 2 * j] = p[0] * b * (base / (1.0 + a) - power / reach) * a;
+            out[2 + 2 * j] = p[0] * b * (base * ln_base - power * (ln_base + ratio));
+            relative += change;
         }
         out[0] = relative;
         p[0] * relative

@@ -3,6 +3,7 @@
 
 use super::{Design, Input, Named, Slot, Start, Term, Units, named};
 use crate::mixing::options::ScaleTerms;
+use crate::numeric::matrix::dot;
 use crate::numeric::statistics::mean;
 
 /// What no mixture and no scale removes.
@@ -20,7 +21,7 @@ impl Term for Constant {
         p[0]
     }
 
-    fn gradient(&self, p: &[f64], _x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn gradient(&self, p: &[f64], _constants: &[f64], _x: &Input<'_>, out: &mut [f64]) -> f64 {
         out[0] = 1.0;
         p[0]
     }
@@ -95,7 +96,7 @@ impl Term for Scales {
         p.chunks_exact(2).zip(logs).map(|(p, ln)| (p[0] - p[1].exp() * ln).exp()).sum()
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn gradient(&self, p: &[f64], _constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let logs = logs(self.tokens, self.size, x);
         let mut sum = 0.0;
         for ((p, out), ln) in p.chunks_exact(2).zip(out.chunks_exact_mut(2)).zip(logs) {
@@ -160,21 +161,28 @@ struct Part {
     value: f64,
 }
 
-impl Joint {
-    fn part(p: &[f64], x: &Input<'_>, ln: f64) -> Part {
+impl Part {
+    /// From parameters without their logarithms.
+    fn new(c: &[f64], x: &Input<'_>, ln: f64) -> Self {
         let m = x.h.len();
-        let mix: f64 = p[..m].iter().zip(x.h).map(|(c, h)| c.exp() * h).sum();
-        let (power, exponent) = (p[m].exp(), p[m + 1].exp());
-        Part { mix, power, exponent, value: (power * mix.ln() - exponent * ln).exp() }
+        let mix = dot(&c[..m], x.h);
+        let (power, exponent) = (c[m], c[m + 1]);
+        Self { mix, power, exponent, value: (power * mix.ln() - exponent * ln).exp() }
+    }
+}
+
+impl Joint {
+    fn logs(&self, x: &Input<'_>) -> impl Iterator<Item = f64> {
+        logs(self.scale.tokens(), self.scale.size(), x)
     }
 
-    fn parts<'a>(
-        &self,
-        p: &'a [f64],
-        x: &'a Input<'_>,
-    ) -> impl Iterator<Item = (&'a [f64], f64, Part)> {
-        let logs = logs(self.scale.tokens(), self.scale.size(), x);
-        p.chunks_exact(self.domains + 2).zip(logs).map(|(p, ln)| (p, ln, Self::part(p, x, ln)))
+    fn parts<'a>(&self, p: &'a [f64], x: &'a Input<'_>) -> impl Iterator<Item = (&'a [f64], Part)> {
+        let part = move |p: &[f64], ln| {
+            let natural: Vec<f64> = p.iter().map(|p| p.exp()).collect();
+            Part::new(&natural, x, ln)
+        };
+        let each = p.chunks_exact(self.domains + 2).zip(self.logs(x));
+        each.map(move |(p, ln)| (p, part(p, ln)))
     }
 }
 
@@ -193,16 +201,23 @@ impl Term for Joint {
     }
 
     fn value(&self, p: &[f64], x: &Input<'_>) -> f64 {
-        self.parts(p, x).map(|(_, _, part)| part.value).sum()
+        self.parts(p, x).map(|(_, part)| part.value).sum()
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    /// Every parameter without its logarithm.
+    fn constants(&self, p: &[f64]) -> Vec<f64> {
+        p.iter().map(|p| p.exp()).collect()
+    }
+
+    fn gradient(&self, _p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         let m = self.domains;
         let mut sum = 0.0;
-        for ((p, ln, part), out) in self.parts(p, x).zip(out.chunks_exact_mut(m + 2)) {
+        let parts = constants.chunks_exact(m + 2).zip(self.logs(x));
+        for ((c, ln), out) in parts.zip(out.chunks_exact_mut(m + 2)) {
+            let part = Part::new(c, x, ln);
             let by_mix = part.power * part.value / part.mix;
             for j in 0..m {
-                out[j] = by_mix * p[j].exp() * x.h[j];
+                out[j] = by_mix * c[j] * x.h[j];
             }
             out[m] = part.value * part.mix.ln() * part.power;
             out[m + 1] = -part.value * ln * part.exponent;
@@ -212,7 +227,7 @@ impl Term for Joint {
     }
 
     fn slope(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
-        for (p, _, part) in self.parts(p, x) {
+        for (p, part) in self.parts(p, x) {
             let by_mix = part.power * part.value / part.mix;
             out.iter_mut().zip(p).for_each(|(out, c)| *out += by_mix * c.exp());
         }
@@ -220,7 +235,7 @@ impl Term for Joint {
 
     fn curvature(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
         let m = self.domains;
-        for (p, _, part) in self.parts(p, x) {
+        for (p, part) in self.parts(p, x) {
             let bend = part.power * (part.power - 1.0) * part.value / (part.mix * part.mix);
             for i in 0..m {
                 for j in 0..m {
@@ -302,16 +317,20 @@ impl Term for JointBelow {
 
     fn value(&self, p: &[f64], x: &Input<'_>) -> f64 {
         let parts = self.joint.parts(p, x).zip(&self.chords);
-        parts.map(|((_, _, part), c)| c.map_or(part.value, |c| Self::chord(&part, c).1)).sum()
+        parts.map(|((_, part), c)| c.map_or(part.value, |c| Self::chord(&part, c).1)).sum()
     }
 
-    fn gradient(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
+    fn constants(&self, p: &[f64]) -> Vec<f64> {
+        self.joint.constants(p)
+    }
+
+    fn gradient(&self, p: &[f64], constants: &[f64], x: &Input<'_>, out: &mut [f64]) -> f64 {
         // Bounds are never fitted: only values and derivatives by the weights are asked for.
-        self.joint.gradient(p, x, out)
+        self.joint.gradient(p, constants, x, out)
     }
 
     fn slope(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
-        for ((p, _, part), chord) in self.joint.parts(p, x).zip(&self.chords) {
+        for ((p, part), chord) in self.joint.parts(p, x).zip(&self.chords) {
             let by_mix = match chord {
                 Some(chord) => Self::chord(&part, *chord).0,
                 None => part.power * part.value / part.mix,
@@ -322,7 +341,7 @@ impl Term for JointBelow {
 
     fn curvature(&self, p: &[f64], x: &Input<'_>, out: &mut [f64]) {
         let m = self.joint.domains;
-        for ((p, _, part), chord) in self.joint.parts(p, x).zip(&self.chords) {
+        for ((p, part), chord) in self.joint.parts(p, x).zip(&self.chords) {
             if chord.is_some() {
                 continue;
             }
