@@ -28,9 +28,22 @@ pub enum Reason {
     NoFit,
 }
 
+/// Names, and reasons, that a sentence gives; the rest is counted.
+const MOST_NAMED: usize = 8;
+const MOST_REASONS: usize = 3;
+
+/// "`a`, `b` and 90 more".
+fn list(names: &[String]) -> String {
+    let shown = names.len().min(MOST_NAMED);
+    let more = match names.len() - shown {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("`{}`{more}", names[..shown].join("`, `"))
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |names: &[String]| format!("`{}`", names.join("`, `"));
         match self {
             Self::TooFewRows { rows, parameters } => write!(
                 f,
@@ -126,7 +139,10 @@ fn not_identified(
     rows: &[Suggestion],
 ) -> String {
     let of = target.map(|name| format!(" of `{name}`")).unwrap_or_default();
-    let why: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    let mut why: Vec<String> = reasons.iter().take(MOST_REASONS).map(ToString::to_string).collect();
+    if reasons.len() > MOST_REASONS {
+        why.push(format!("and {} more reasons like these", reasons.len() - MOST_REASONS));
+    }
     let todo = match rows.len() {
         0 => "train further mixtures or choose a law of fewer parameters".to_string(),
         count => {

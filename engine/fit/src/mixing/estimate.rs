@@ -34,6 +34,7 @@ pub fn fit(
         .collect();
     let mut fitted = Vec::new();
     let mut notes = Vec::new();
+    notes.extend(setup.is_mean.then_some(Note::MeanReference));
     for target in targets {
         let (target, own_notes) = target?;
         fitted.push(target);

@@ -10,7 +10,7 @@ use super::observations::Observations;
 use super::options::LawName;
 use super::suggest;
 use super::targets::{Setup, Target};
-use crate::numeric::matrix;
+use crate::numeric::eigen;
 use crate::random::Stream;
 
 /// A change of the parameters moves the rows' predictions by less than this, relative to single parameters.
@@ -120,7 +120,7 @@ fn dependent(observations: &Observations, target: &Target) -> Vec<Reason> {
     }
     let scale: Vec<f64> = (0..m).map(|j| moments[j * m + j].sqrt()).collect();
     (0..m * m).for_each(|k| moments[k] /= scale[k / m] * scale[k % m]);
-    let (values, vectors) = matrix::eigen(&moments, m);
+    let (values, vectors) = eigen::symmetric(&moments, m);
     let blind = values.iter().zip(vectors.chunks(m)).filter(|(value, _)| **value < 1e-11);
     blind
         .map(|(_, vector)| {
@@ -178,7 +178,7 @@ pub(super) fn check_fit(
         }
     }
     let unseen = UNSEEN * UNSEEN * target.design.len() as f64;
-    let (values, vectors) = matrix::eigen(&moments, n);
+    let (values, vectors) = eigen::symmetric(&moments, n);
     elsewhere.extend_from_slice(&rows);
     let mut verdict = Verdict { reasons: Vec::new(), harmless: Vec::new() };
     for (value, vector) in values.iter().zip(vectors.chunks_exact(n)) {

@@ -88,6 +88,8 @@ pub enum Note {
     LeftOut { target: String, rows: usize },
     /// Parameters that no prediction depends on, such as the power of a domain of no effect.
     Harmless { target: String, parameters: Vec<String> },
+    /// Every row lacks a domain that the law needs a share of, so the reference is the mean of all mixtures.
+    MeanReference,
     /// Few descents ended at the best minimum: another may be better.
     FewAgree { target: String, agreeing: usize },
 }

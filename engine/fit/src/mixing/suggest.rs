@@ -13,7 +13,7 @@ use super::optimum::{self, Bounds, Problem, within};
 use super::result::LawFit;
 use super::surrogate::{Aim, Surrogate};
 use super::targets::in_units;
-use super::{FitOptions, GoalKind};
+use super::{FitOptions, GoalKind, LawName};
 use crate::numeric::matrix::{self, dot};
 use crate::random::Stream;
 
@@ -293,8 +293,8 @@ fn candidates(observations: &Observations, bounds: &Bounds, seed: u64) -> Vec<Ve
 /// The reference of the table, or uniform where it has no rows.
 fn centre(observations: &Observations) -> Vec<f64> {
     let m = observations.domains().len();
-    super::targets::reference(observations, &FitOptions::default())
-        .map_or_else(|_| vec![1.0 / m as f64; m], |point| point.weights)
+    super::targets::reference(observations, LawName::Linear, &FitOptions::default())
+        .map_or_else(|_| vec![1.0 / m as f64; m], |(point, _)| point.weights)
 }
 
 /// Mixtures that would tell domains apart, for a table that does not identify a law yet.

@@ -24,6 +24,8 @@ pub(super) struct Setup {
     pub(super) units: Units,
     pub(super) scale: ScaleTerms,
     pub(super) reference: Point,
+    /// The reference is no row's mixture but the mean of all, since every row lacks a domain that the law needs.
+    pub(super) is_mean: bool,
     pub(super) targets: Vec<Target>,
 }
 
@@ -87,7 +89,7 @@ impl Setup {
                 "without terms in tokens or size (three or more values of either) the `inverse-sum-joint` law is `inverse-sum`; choose that",
             ));
         }
-        let reference = reference(observations, options)?;
+        let (reference, is_mean) = reference(observations, law, options)?;
         let tokens = rows.iter().map(|row| row.tokens).collect::<Option<Vec<_>>>();
         let sizes = rows.iter().map(|row| row.size).collect::<Option<Vec<_>>>();
         let unit = |values: Option<Vec<f64>>| {
@@ -106,7 +108,7 @@ impl Setup {
                 .collect(),
             Over::Goal => vec![goal_target(observations, &units, &options.goal)?],
         };
-        Ok(Self { units, scale, reference, targets })
+        Ok(Self { units, scale, reference, is_mean, targets })
     }
 }
 
@@ -186,17 +188,39 @@ fn resolve_scale(rows: &[Row], asked: ScaleTerms) -> Result<ScaleTerms, LawError
     Ok(asked)
 }
 
+/// Domains without any of which the law has no value: BiMix divides by a validation domain's own share, DDO by every reference amount.
+fn needed(observations: &Observations, law: LawName) -> Vec<usize> {
+    let name = |j: &usize| &observations.domains()[*j];
+    let all = 0..observations.domains().len();
+    match law {
+        LawName::Ddo => all.collect(),
+        LawName::Bimix => all.filter(|j| observations.validation().contains(name(j))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The mixture asked for, else the row that others vary; where no row is inside the law the mean of all mixtures, which is told.
 pub(super) fn reference(
     observations: &Observations,
+    law: LawName,
     options: &FitOptions,
-) -> Result<Point, LawError> {
+) -> Result<(Point, bool), LawError> {
     let rows = observations.rows();
     let Some(first) = rows.first() else {
         return Err(LawError::table("the table has no rows; give one per training".into()));
     };
+    let needed = needed(observations, law);
     let Some(weights) = &options.reference else {
-        let row = &rows[centre(rows)];
-        return Ok(Point { weights: row.weights.clone(), tokens: row.tokens, size: row.size });
+        let inside = |row: &&Row| needed.iter().all(|&j| row.weights[j] > 0.0);
+        let inside: Vec<&Row> = rows.iter().filter(inside).collect();
+        if inside.is_empty() {
+            let row = &rows[centre(&rows.iter().collect::<Vec<_>>())];
+            let weights = mean_mixture(&rows.iter().collect::<Vec<_>>());
+            return Ok((Point { weights, tokens: row.tokens, size: row.size }, true));
+        }
+        let row = inside[centre(&inside)];
+        let weights = row.weights.clone();
+        return Ok((Point { weights, tokens: row.tokens, size: row.size }, false));
     };
     let sum: f64 = weights.iter().sum();
     let usable = weights.iter().all(|w| w.is_finite() && *w >= 0.0) && (sum - 1.0).abs() < 1e-6;
@@ -205,19 +229,27 @@ pub(super) fn reference(
             "the reference mixture is not one weight per training domain that sum to 1; give all of them",
         ));
     }
+    if let Some(&j) = needed.iter().find(|&&j| weights[j] <= 0.0) {
+        return Err(LawError::option(format!(
+            "the reference mixture has nothing of `{}`, without which the `{law}` law has no value; give it a share or take another reference",
+            observations.domains()[j]
+        )));
+    }
     let same = |row: &&Row| row.weights.iter().zip(weights).all(|(p, q)| (p - q).abs() < 1e-3);
     let row = rows.iter().find(same).unwrap_or(first);
     let weights = weights.iter().map(|w| w / sum).collect();
-    Ok(Point { weights, tokens: row.tokens, size: row.size })
+    Ok((Point { weights, tokens: row.tokens, size: row.size }, false))
+}
+
+fn mean_mixture(rows: &[&Row]) -> Vec<f64> {
+    let of = |j: usize| mean(&rows.iter().map(|row| row.weights[j]).collect::<Vec<_>>());
+    (0..rows[0].weights.len()).map(of).collect()
 }
 
 /// The row that others vary: the one from which most others differ in one domain's amount alone, of those the one trained
 /// most often, of those the one nearest to the mean mixture, of those the first.
-fn centre(rows: &[Row]) -> usize {
-    let domains = rows[0].weights.len();
-    let middle: Vec<f64> = (0..domains)
-        .map(|j| mean(&rows.iter().map(|row| row.weights[j]).collect::<Vec<_>>()))
-        .collect();
+fn centre(rows: &[&Row]) -> usize {
+    let middle = mean_mixture(rows);
     let distance =
         |row: &Row| -> f64 { row.weights.iter().zip(&middle).map(|(w, m)| (w - m).powi(2)).sum() };
     // Quadratic in the rows, so only where designs of single changes are: small tables.

@@ -1,4 +1,4 @@
-//! Dense matrices of a few dozen rows, row by row in one slice: Cholesky, elimination and symmetric eigenvalues.
+//! Dense matrices of a few dozen rows, row by row in one slice: Cholesky and elimination.
 
 /// Factors the symmetric positive matrix `a` (n x n, lower triangle read) in place to its Cholesky factor; `false`
 /// where a pivot is not above 0.
@@ -87,58 +87,6 @@ fn eliminate(a: &mut [f64], n: usize, b: &mut [f64], column: usize) {
     }
 }
 
-/// Eigenvalues of the symmetric matrix `a` (n x n) in increasing order, and the eigenvector of each as a row, by
-/// Jacobi's rotations.
-pub(crate) fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut a = a.to_vec();
-    let mut vectors: Vec<f64> =
-        (0..n * n).map(|k| if k / n == k % n { 1.0 } else { 0.0 }).collect();
-    for _ in 0..60 {
-        let rest: f64 = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| a[i * n + j] * a[i * n + j])
-            .sum();
-        if rest <= f64::MIN_POSITIVE {
-            break;
-        }
-        for p in 0..n {
-            for q in p + 1..n {
-                rotate(&mut a, &mut vectors, n, p, q);
-            }
-        }
-    }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|i, j| a[i * n + i].total_cmp(&a[j * n + j]));
-    let values = order.iter().map(|i| a[i * n + i]).collect();
-    let rows = order.iter().flat_map(|i| vectors[i * n..(i + 1) * n].to_vec()).collect();
-    (values, rows)
-}
-
-fn rotate(a: &mut [f64], vectors: &mut [f64], n: usize, p: usize, q: usize) {
-    let off = a[p * n + q];
-    if off == 0.0 {
-        return;
-    }
-    let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * off);
-    let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-    let t = if theta == 0.0 { 1.0 } else { t };
-    let c = 1.0 / (t * t + 1.0).sqrt();
-    let s = t * c;
-    for k in 0..n {
-        let (x, y) = (a[k * n + p], a[k * n + q]);
-        a[k * n + p] = c * x - s * y;
-        a[k * n + q] = s * x + c * y;
-    }
-    for k in 0..n {
-        let (x, y) = (a[p * n + k], a[q * n + k]);
-        a[p * n + k] = c * x - s * y;
-        a[q * n + k] = s * x + c * y;
-        let (x, y) = (vectors[p * n + k], vectors[q * n + k]);
-        vectors[p * n + k] = c * x - s * y;
-        vectors[q * n + k] = s * x + c * y;
-    }
-}
-
 /// Weighted least squares `rows x = y` with a small ridge relative to the largest diagonal: never fails, for starts.
 pub(crate) fn ridge(
     rows: &[f64],
@@ -205,18 +153,5 @@ mod tests {
     fn singular_matrices_are_refused() {
         let a = [1.0, 2.0, 2.0, 4.0];
         assert!(!cholesky(&mut a.to_vec(), 2) && !solve(&mut a.to_vec(), 2, &mut [1.0, 1.0]));
-    }
-
-    #[test]
-    fn eigenvectors_reproduce_the_matrix() {
-        let (n, a) = (6, random_spd(6, 3));
-        let (values, vectors) = eigen(&a, n);
-        assert!(values.windows(2).all(|pair| pair[0] <= pair[1]));
-        for (value, vector) in values.iter().zip(vectors.chunks(n)) {
-            for i in 0..n {
-                let product = dot(&a[i * n..(i + 1) * n], vector);
-                assert!((product - value * vector[i]).abs() < 1e-10 * (1.0 + value.abs()));
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Laws against worlds of known truth, published numbers and each other. One binary, so that it links once.
 
+mod coverage;
 mod optimum;
 mod published;
 mod recover;

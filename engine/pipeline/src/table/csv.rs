@@ -34,12 +34,30 @@ pub(super) fn read(bytes: &[u8], separator: u8) -> Result<Csv, String> {
         let line = line_of(bytes, usize::try_from(start.byte()).unwrap_or(0), start.line());
         let fields = fields(&record, line)?;
         match &mut csv {
-            None => csv = Some(Csv::under(fields)),
+            None => {
+                other_separator(&fields, separator)?;
+                csv = Some(Csv::under(fields));
+            }
             Some(csv) => csv.add(fields, line)?,
         }
     }
     open_quote(bytes, csv.as_ref())?;
     csv.ok_or_else(|| "it is empty".to_owned())
+}
+
+/// A header that is one field, of which another usual separator makes several, was written with that.
+fn other_separator(columns: &[String], separator: u8) -> Result<(), String> {
+    let [only] = columns else { return Ok(()) };
+    let usual = [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "vertical bars"), (b',', "commas")];
+    let words =
+        |wanted: u8| usual.iter().find(|(each, _)| *each == wanted).map(|(_, words)| *words);
+    let found = usual.iter().find(|(each, _)| *each != separator && only.as_bytes().contains(each));
+    match (found, words(separator)) {
+        (Some((_, found)), Some(expected)) => {
+            Err(format!("its columns are separated by {found} where {expected} are expected"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Csv {
@@ -107,6 +125,25 @@ mod tests {
         check(b"a,b\n1,2\n3,4,5\n", "line 3 has 3 fields, the header 2");
         check(b"a,b\n1,2\n\"1,\n2\",2\n\"1,2\n3,4\n", "line 5: a quotation mark is not closed");
         check(b"a,b\nb\xfccher,2\n", "line 2 is not UTF-8");
+    }
+
+    #[test]
+    fn another_separator_is_named() {
+        let check = |text: &str, separator: u8, expected: Option<&str>| {
+            assert_eq!(read(text.as_bytes(), separator).err().as_deref(), expected, "{text}");
+        };
+        let commas = "where commas are expected";
+        let semicolons = format!("its columns are separated by semicolons {commas}");
+        check("a;b\n1,5;2\n", b',', Some(&semicolons));
+        check("a;b\n1;2\n", b',', Some(&semicolons));
+        check("a\tb\n1\t2\n", b',', Some(&format!("its columns are separated by tabs {commas}")));
+        check(
+            "a,b\n1,2\n",
+            b'\t',
+            Some("its columns are separated by commas where tabs are expected"),
+        );
+        check("a\n1\n", b',', None);
+        check("a;b,c\n1,2\n", b',', None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every draw has its own losses, is fitted again from the fitted parameters and optimised again. The optimum is chosen by
 //! the noisy rows that also predict its gain, so the gain claimed is too large on average; in the bootstrap's world, where
-//! the fitted law is the truth, that excess is known draw by draw and is taken off (as in [`crate::ddo`]). Draw k uses stream k
+//! the fitted law is the truth, that excess is known draw by draw and is taken off (as in [`crate::ddo`]; `summary` says how). Draw k uses stream k
 //! of a counter-based generator, so draws are the same on any number of cores.
 //!
 //! Fits of laws whose parameters trade off end at bounds and on ridges, and redrawn about such an end they spread less than about the truth.
@@ -86,8 +86,12 @@ pub struct Uncertainty {
     pub parameters: Vec<Vec<Interval>>,
     /// Of the optimum's weights.
     pub weights: Vec<Interval>,
+    /// The part of the tokens, 0 to 1, that the optima of draws have in common with the optimum, on average. Where that is a corner of
+    /// the bounds and the part is small, noise decides which corner, and weights' intervals may miss the best one.
+    pub overlap: f64,
     /// Of the gain that the proposed mixture really has over the reference.
     pub gain: Interval,
+    /// The claimed gain less the median of what claims have too much.
     pub gain_median: f64,
     pub verdict: Verdict,
     #[serde(skip)]

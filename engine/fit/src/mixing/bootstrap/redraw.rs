@@ -29,6 +29,8 @@ pub(super) struct Answer {
     pub(super) weights: Vec<f64>,
     /// Gain claimed beyond what the law it was redrawn from gives.
     pub(super) excess: f64,
+    /// Gain of the fit's own proposal under this law.
+    pub(super) gain_of_proposed: f64,
 }
 
 /// One draw, and one about it.
@@ -120,14 +122,17 @@ impl<'a> Resampler<'a> {
         let own = Surrogate::new(&fit);
         let near = [self.proposed.as_slice(), self.fit.reference.weights.as_slice()];
         let weights = self.search(&own, |search| optimum::find_near(search, &near));
-        let gain = |surrogate: &Surrogate<'_>| {
+        let gain = |surrogate: &Surrogate<'_>, weights: &[f64]| {
             self.search(surrogate, |search| {
-                search.value(&self.fit.reference.weights) - search.value(&weights)
+                search.value(&self.fit.reference.weights) - search.value(weights)
             })
         };
-        let excess = gain(&own) - gain(&Surrogate::new(truth));
-        let finite = excess.is_finite() && weights.iter().all(|w| w.is_finite());
-        finite.then_some(Answer { weights, excess, fit })
+        let excess = gain(&own, &weights) - gain(&Surrogate::new(truth), &weights);
+        let gain_of_proposed = gain(&own, &self.proposed);
+        let finite = excess.is_finite()
+            && gain_of_proposed.is_finite()
+            && weights.iter().all(|w| w.is_finite());
+        finite.then_some(Answer { weights, excess, gain_of_proposed, fit })
     }
 
     fn search<T>(&self, surrogate: &Surrogate<'_>, use_it: impl FnOnce(&Search<'_>) -> T) -> T {

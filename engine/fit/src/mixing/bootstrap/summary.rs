@@ -3,7 +3,7 @@
 use super::super::law::Model;
 use super::redraw::{Answer, Draw, Resampler};
 use super::{Interval, Refits, Uncertainty, Verdict};
-use crate::numeric::statistics::{quantile, sorted};
+use crate::numeric::statistics::{mean, quantile, sorted};
 
 /// Redraws of draws that show how much less they spread.
 const LEAST: usize = 20;
@@ -20,9 +20,9 @@ pub(super) fn of(resampler: &Resampler<'_>, draws: Vec<Draw>, gain: f64) -> Unce
         Interval { low: found.low.min(own), high: found.high.max(own) }
     };
     let weights = (0..resampler.fit.domains.len()).map(weight).collect();
-    let excesses: Vec<f64> = draws.iter().map(|draw| -draw.answer.excess).collect();
-    let gain_median = gain + quantile(&sorted(excesses.clone()), 0.5);
-    let of_gain = widened(gain, excesses, &again(&draws, |_, again| -again.excess), level);
+    let excesses = draws.iter().map(|draw| -draw.answer.excess).collect();
+    let gain_median = gain + quantile(&sorted(excesses), 0.5);
+    let of_gain = gain_interval(&draws, gain, level);
     let targets = 0..resampler.fit.targets.len();
     Uncertainty {
         level,
@@ -32,6 +32,7 @@ pub(super) fn of(resampler: &Resampler<'_>, draws: Vec<Draw>, gain: f64) -> Unce
         noise_sd: resampler.noise.sd.clone(),
         parameters: targets.map(|index| parameter_intervals(&draws, index, level)).collect(),
         weights,
+        overlap: overlap(resampler, &draws),
         gain: of_gain,
         gain_median,
         verdict: if of_gain.low > 0.0 {
@@ -43,6 +44,30 @@ pub(super) fn of(resampler: &Resampler<'_>, draws: Vec<Draw>, gain: f64) -> Unce
         },
         refits: refits(resampler, draws),
     }
+}
+
+/// The interval of the gain that the proposed mixture really has.
+///
+/// Draws say in two ways how far the claim may be off. What they claim beyond what the law they were drawn from gives them is the error
+/// of a claim in their world (the pivot). And what their laws give the proposed mixture, less what a claim has too much on average, is what the
+/// truth may give it. Where errors are skewed the two lean to opposite sides, and which is right depends on how the noise enters the law; so
+/// each end is the outer one.
+fn gain_interval(draws: &[Draw], gain: f64, level: f64) -> Interval {
+    let excesses: Vec<f64> = draws.iter().map(|draw| -draw.answer.excess).collect();
+    let too_much = -mean(&excesses);
+    let pivot = widened(gain, excesses, &again(draws, |_, again| -again.excess), level);
+    let given = draws.iter().map(|draw| draw.answer.gain_of_proposed - too_much).collect();
+    let given = interval(given, level);
+    Interval { low: pivot.low.min(given.low), high: pivot.high.max(given.high) }
+}
+
+/// The part of the tokens that the optima of draws have in common with the proposed mixture, on average.
+fn overlap(resampler: &Resampler<'_>, draws: &[Draw]) -> f64 {
+    let common = |draw: &Draw| -> f64 {
+        let pairs = draw.answer.weights.iter().zip(&resampler.proposed);
+        pairs.map(|(one, own)| one.min(*own)).sum()
+    };
+    mean(&draws.iter().map(common).collect::<Vec<_>>())
 }
 
 /// What every second draw says of its first one, with the place of that.

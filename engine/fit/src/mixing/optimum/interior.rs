@@ -8,6 +8,7 @@
 use super::super::options::GoalKind;
 use super::functions::{Functions, Local};
 use super::{Found, Proof, Search};
+use crate::numeric::eigen;
 use crate::numeric::matrix;
 
 /// The end of a search.
@@ -306,7 +307,7 @@ impl<'a> State<'a> {
 
 /// The nearest matrix without negative eigenvalues.
 fn positive_part(block: &[f64], n: usize) -> Vec<f64> {
-    let (values, vectors) = matrix::eigen(block, n);
+    let (values, vectors) = eigen::symmetric(block, n);
     let mut part = vec![0.0; n * n];
     for (value, vector) in values.iter().zip(vectors.chunks_exact(n)) {
         for k in 0..n * n {

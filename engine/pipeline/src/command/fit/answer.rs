@@ -3,7 +3,7 @@
 mod json;
 mod words;
 
-use mixmake_fit::mixing::{Interval, Outcome, Proof, Suggestion};
+use mixmake_fit::mixing::{Interval, Note, Outcome, Proof, Suggestion};
 
 use self::words::resampled;
 pub(super) use self::words::why;
@@ -159,6 +159,9 @@ impl Answer {
         let rows: Vec<&str> =
             self.observations.rows().iter().filter(same).map(|row| row.name.as_str()).collect();
         match rows[..] {
+            [] if self.fit.notes.contains(&Note::MeanReference) => {
+                "reference: the mean of all mixtures\n".into()
+            }
             [] => "reference: as given, no row has it\n".into(),
             [only] => format!("reference: the mixture of {only}\n"),
             [first, ..] => format!("reference: the mixture of {} rows ({first}, …)\n", rows.len()),
@@ -268,32 +271,63 @@ fn significant(value: f64) -> String {
     format!("{value:.4e}")
 }
 
-/// Mixtures to train, as a table: a row a mixture.
-pub(super) fn suggested(domains: &[String], rows: &[Suggestion]) -> String {
-    let scale = rows.iter().any(|row| row.tokens.is_some() || row.size.is_some());
+/// Mixtures that one grid has room for beside each other.
+const ABREAST: usize = 8;
+
+/// Mixtures to train, as tables: a column a mixture.
+fn suggested(domains: &[String], rows: &[Suggestion]) -> String {
+    let all: Vec<usize> = (0..domains.len()).collect();
+    let blocks = rows.chunks(ABREAST).enumerate();
+    let blocks: Vec<String> = blocks
+        .map(|(place, block)| abreast(domains, &all, block, place * ABREAST).render())
+        .collect();
+    blocks.join("\n") + &reasons(rows)
+}
+
+/// The first mixtures to train, and of many domains those that they have most of: for a message, where `--json` tells all.
+pub(super) fn first_suggested(domains: &[String], rows: &[Suggestion]) -> String {
+    const MOST_DOMAINS: usize = 30;
+    let shown = &rows[..rows.len().min(ABREAST)];
+    let most = |j: &usize| shown.iter().map(|row| row.weights[*j]).fold(0.0, f64::max);
+    let mut places: Vec<usize> = (0..domains.len()).collect();
+    places.sort_by(|p, q| most(q).total_cmp(&most(p)));
+    places.truncate(MOST_DOMAINS);
+    places.sort_unstable();
+    let mut text = abreast(domains, &places, shown, 0).render() + &reasons(shown);
+    let missing = [
+        (rows.len() - shown.len(), "more mixtures"),
+        (domains.len() - places.len(), "domains of smaller shares"),
+    ];
+    let missing = missing.iter().filter(|(count, _)| *count > 0);
+    let missing: Vec<String> = missing.map(|(count, what)| format!("{count} {what}")).collect();
+    if !missing.is_empty() {
+        text.push_str(&format!("and {}: `--json` gives all\n", missing.join(" and ")));
+    }
+    text
+}
+
+/// A grid of mixtures, the first of which is number `before + 1`.
+fn abreast(domains: &[String], places: &[usize], rows: &[Suggestion], before: usize) -> Grid {
     let mut header: Vec<String> = vec!["domain".into()];
-    header.extend((1..=rows.len()).map(|place| format!("next {place}")));
+    header.extend((1..=rows.len()).map(|place| format!("next {}", before + place)));
     let mut grid = Grid::new(1, header);
-    for (place, name) in domains.iter().enumerate() {
+    for &place in places {
         let weights = rows.iter().map(|row| format!("{:.4}", row.weights[place]));
-        grid.row(std::iter::once(name.clone()).chain(weights));
+        grid.row(std::iter::once(domains[place].clone()).chain(weights));
     }
-    if scale {
-        let amount = |value: Option<f64>| value.map_or_else(|| MISSING.to_owned(), tokens);
-        if rows.iter().any(|row| row.tokens.is_some()) {
-            grid.row(
-                std::iter::once("(tokens)".into()).chain(rows.iter().map(|row| amount(row.tokens))),
-            );
-        }
-        if rows.iter().any(|row| row.size.is_some()) {
-            grid.row(
-                std::iter::once("(size)".into()).chain(rows.iter().map(|row| amount(row.size))),
-            );
+    let scales: [(&str, fn(&Suggestion) -> Option<f64>); 2] =
+        [("(tokens)", |row| row.tokens), ("(size)", |row| row.size)];
+    for (name, scale) in scales {
+        if rows.iter().any(|row| scale(row).is_some()) {
+            let amount = |row| scale(row).map_or_else(|| MISSING.to_owned(), tokens);
+            grid.row(std::iter::once(name.to_owned()).chain(rows.iter().map(amount)));
         }
     }
-    let why = rows
-        .iter()
-        .enumerate()
-        .map(|(place, row)| format!("next {}: {}\n", place + 1, why(&row.why)));
-    grid.render() + &why.collect::<String>()
+    grid
+}
+
+fn reasons(rows: &[Suggestion]) -> String {
+    let line =
+        |(place, row): (usize, &Suggestion)| format!("next {}: {}\n", place + 1, why(&row.why));
+    rows.iter().enumerate().map(line).collect()
 }

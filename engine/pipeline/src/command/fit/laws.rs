@@ -6,7 +6,7 @@ use mixmake_fit::mixing::{
 };
 use serde_json::json;
 
-use super::answer::suggested;
+use super::answer::first_suggested;
 use super::best::Best;
 use super::settings::Settings;
 use super::{page, write_page};
@@ -194,8 +194,8 @@ fn refused(
     let message = format!("{}: {error}", table.title);
     let mut refusal = Error::new(Exit::ActionFailed, message);
     if !rows.is_empty() {
-        refusal =
-            refusal.hint(format!("these mixtures would help most:\n{}", suggested(domains, &rows)));
+        let mixtures = first_suggested(domains, &rows);
+        refusal = refusal.hint(format!("these mixtures would help most:\n{mixtures}"));
     }
     refusal.details(json!({
         "reasons": error.reasons(),

@@ -248,9 +248,13 @@ fn mixture(
         (None, None) => recognised(sources, free)?,
     };
     if found.len() < 2 {
+        let only = found.first().map(|only| only.column).or_else(|| lone(sources, free));
         return Err(sources.contents(
-            match found.first() {
-                Some(only) => format!("only `{}` says what was trained on", sources.name(only.column)),
+            match only {
+                Some(only) => format!(
+                    "only `{}` says what was trained on, and a mixture has two or more domains",
+                    sources.name(only)
+                ),
                 None => "no column says what was trained on".into(),
             },
             "name two or more columns `weight_c4` or `tokens:c4`, or say which they are: `--weight-columns 'w_*'`",
@@ -270,6 +274,15 @@ fn recognised(
     }
     let amounts = take_matching(sources, ("--amount-columns", None), (&AMOUNTS, 2), free)?;
     Ok((MixtureKind::Amounts, amounts))
+}
+
+/// The one free column that is named like those of a mixture.
+fn lone(sources: &Sources, free: &[ColumnRef]) -> Option<ColumnRef> {
+    let usual: Vec<Pattern> =
+        WEIGHTS.iter().chain(&AMOUNTS).filter_map(|text| Pattern::new(text).ok()).collect();
+    let is_one =
+        |column: &ColumnRef| usual.iter().any(|p| p.domain(sources.name(*column)).is_some());
+    free.iter().copied().find(is_one)
 }
 
 /// Refuses two columns for one domain.
