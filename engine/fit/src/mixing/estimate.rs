@@ -281,6 +281,8 @@ const OVER_RIDGES: usize = 3;
 const ACROSS: Effort = Effort { steps: 40, fall: 1e-6 };
 /// Twins of an end that are tried: all of seven domains.
 const MOST_TWINS: usize = 8;
+/// How often an end moves on over a ridge where not all twins are tried.
+const MOST_ROUNDS: usize = 4;
 /// Rows per parameter that a sample has, and that a table must have for one.
 const SAMPLE: usize = 16;
 const SAMPLED_ABOVE: usize = 3 * SAMPLE;
@@ -329,8 +331,12 @@ pub(super) fn over_ridges(
     effort: Effort,
 ) -> End {
     let limits = problem.limits();
-    loop {
-        let twins: Vec<End> = nearest_twins(problem, &best.at)
+    for round in 0.. {
+        let (twins, are_all) = nearest_twins(problem, &best.at);
+        if !are_all && round == MOST_ROUNDS {
+            break;
+        }
+        let twins: Vec<End> = twins
             .into_par_iter()
             .map(|twin| levenberg::descend(problem, &limits, &twin, across))
             .collect();
@@ -339,18 +345,19 @@ pub(super) fn over_ridges(
         let Some(end) = least else { return best };
         best = levenberg::resume(problem, &limits, end, effort);
     }
+    best
 }
 
-/// The twins of an end; of many those that start lowest, since each costs a descent over all parameters.
-fn nearest_twins(problem: &Squares<'_>, at: &[f64]) -> Vec<Vec<f64>> {
+/// The twins of an end, and whether they are all; of many those that start lowest, since each costs a descent over all parameters.
+fn nearest_twins(problem: &Squares<'_>, at: &[f64]) -> (Vec<Vec<f64>>, bool) {
     let twins = problem.model.twins(at);
     if twins.len() <= MOST_TWINS {
-        return twins;
+        return (twins, true);
     }
     let mut costs: Vec<(f64, Vec<f64>)> =
         twins.into_iter().map(|twin| (problem.cost(&twin), twin)).collect();
     costs.sort_by(|p, q| p.0.total_cmp(&q.0));
-    costs.into_iter().take(MOST_TWINS).map(|(_, twin)| twin).collect()
+    (costs.into_iter().take(MOST_TWINS).map(|(_, twin)| twin).collect(), false)
 }
 
 /// A short descent of every start, numbered.

@@ -80,7 +80,8 @@ pub(super) fn conditions(texts: &[String]) -> Result<Vec<Condition>> {
 }
 
 fn known(column: &str) -> std::result::Result<(), String> {
-    if rows::COLUMNS.contains(&column) || column.starts_with("tokens:") {
+    let of_domain = column.starts_with("tokens:") || column.starts_with("weight:");
+    if rows::COLUMNS.contains(&column) || of_domain || column == "size" {
         return Ok(());
     }
     let near = nearest(column, rows::COLUMNS).map(|name| format!("; is `{name}` it?"));
@@ -232,6 +233,16 @@ impl Shown {
         let measured = self.measured.iter().flat_map(|(_, rows)| rows);
         measured.chain(&self.imported).cloned().collect()
     }
+
+    /// `3 trainings`, `60 imported runs`, or both.
+    fn sources(&self) -> String {
+        let (trainings, runs) = (self.measured.len(), rows::wide_imported(&self.imported).len());
+        match (trainings, runs) {
+            (_, 0) => format!("{trainings} trainings"),
+            (0, _) => format!("{runs} imported runs"),
+            _ => format!("{trainings} trainings and {runs} imported runs"),
+        }
+    }
 }
 
 fn show(global: &Global, args: &Args, shown: &Shown) -> Result<()> {
@@ -242,8 +253,7 @@ fn show(global: &Global, args: &Args, shown: &Shown) -> Result<()> {
     if global.json {
         print(&json(shown).to_string());
     } else if let Some((rows, path)) = count {
-        let trainings = shown.measured.len();
-        print(&format!("{rows} loss rows of {trainings} trainings: {}", path.display()));
+        print(&format!("{rows} loss rows of {}: {}", shown.sources(), path.display()));
     } else if !(shown.measured.is_empty() && shown.imported.is_empty()) {
         print(&text(shown));
     }
@@ -258,10 +268,11 @@ fn export(args: &Args, shown: &Shown, path: &Path) -> Result<usize> {
         return Ok(rows.len());
     }
     let wide = |(training, _): &(Training, Vec<Row>)| rows::wide(training, &shown.names);
-    let rows: Vec<Row> = shown.measured.iter().flat_map(wide).collect();
+    let mut rows: Vec<Row> = shown.measured.iter().flat_map(wide).collect();
+    rows.extend(rows::wide_imported(&shown.imported));
     frame::write(path, &rows)?;
     let ends = shown.measured.iter().flat_map(|(training, _)| training.losses.ends());
-    Ok(ends.map(|end| end.rows().count()).sum())
+    Ok(ends.map(|end| end.rows().count()).sum::<usize>() + shown.imported.len())
 }
 
 fn text(shown: &Shown) -> String {

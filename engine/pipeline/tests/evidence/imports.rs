@@ -57,6 +57,20 @@ fn a_table_comes_in_once_and_goes_when_asked() {
     );
 }
 
+/// Imported rows leave as they came: a wide table of theirs is fitted like the one they were read from.
+#[test]
+fn imported_runs_are_written_wide() {
+    let place = place();
+    place.text(&["losses", "import", "paper.csv"]);
+    let wide = ["losses", "--all", "--where", "kind=imported", "--wide", "-o", "wide.csv"];
+    assert!(place.text(&wide).contains("18 loss rows of 9 imported runs"));
+    let law = |table: &str| {
+        let fit = ["fit", "--table", table, "--law", "linear", "--bootstrap", "0"];
+        place.json(&fit)["law"]["targets"][0]["parameters"].clone()
+    };
+    assert_eq!(law("wide.csv"), law("paper.csv"));
+}
+
 /// Neither `gc` nor `verify` takes it for garbage.
 #[test]
 fn imports_survive_gc_and_verify() {

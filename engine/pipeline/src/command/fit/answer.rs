@@ -178,9 +178,10 @@ impl Answer {
         ));
         if let Some(found) = &self.uncertainty {
             text.push_str(&format!(
-                "gain: {} with probability {:.0} % ({} draws of {}{})\n",
+                "gain: {} with probability {:.0} %, median {:.5} ({} draws of {}{})\n",
                 range(&found.gain, 5),
                 100.0 * found.level,
+                found.gain_median,
                 found.draws,
                 resampled(found.resample),
                 if found.failed > 0 {

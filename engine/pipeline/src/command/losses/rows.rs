@@ -28,7 +28,7 @@ impl Row {
     }
 }
 
-/// Names that a filter may use besides `tokens:DOMAIN`.
+/// Names that a filter may use besides `tokens:DOMAIN`, and `weight:DOMAIN` and `size` of imported rows.
 pub(super) const COLUMNS: [&str; 25] = [
     "kind",
     "target",
@@ -144,7 +144,31 @@ fn imported(entry: &Entry, run: &Run, target: &str, loss: f64) -> Row {
         Some(tokens) => (format!("tokens:{name}"), json!(weight * tokens)),
         None => (format!("weight:{name}"), json!(weight)),
     });
-    Row(columns.chain(weights).collect())
+    let size = run.size.map(|size| ("size".to_owned(), json!(size)));
+    Row(columns.chain(size).chain(weights).collect())
+}
+
+/// One row a run of imported rows, as [`wide`] has them of trainings.
+pub(super) fn wide_imported(rows: &[Row]) -> Vec<Row> {
+    let of = |run: &[Row]| {
+        let own = ["target", "key", "tokens", "size", "seed"];
+        let own = own.map(|name| (name.to_owned(), run[0].get(name).clone()));
+        let is_amount = |name: &str| name.starts_with("tokens:") || name.starts_with("weight:");
+        let amounts = run[0].0.iter().filter(|(name, _)| is_amount(name)).cloned();
+        let losses = run.iter().filter_map(|row| {
+            Some((format!("{}_loss", row.text("domain")?), row.get("loss").clone()))
+        });
+        Row(own
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .chain(amounts)
+            .chain(losses)
+            .collect())
+    };
+    let same = |one: &Row, other: &Row| {
+        one.get("target") == other.get("target") && one.get("key") == other.get("key")
+    };
+    rows.chunk_by(same).map(of).collect()
 }
 
 /// One row an end of a training: what it was trained on, and its loss there on every validation domain.

@@ -249,14 +249,11 @@ fn mixture(
     };
     if found.len() < 2 {
         let only = found.first().map(|only| only.column).or_else(|| lone(sources, free));
+        let alone = only.map_or_else(String::new, |only| {
+            format!(": `{}` alone is no mixture of two or more domains", sources.name(only))
+        });
         return Err(sources.contents(
-            match only {
-                Some(only) => format!(
-                    "only `{}` says what was trained on, and a mixture has two or more domains",
-                    sources.name(only)
-                ),
-                None => "no column says what was trained on".into(),
-            },
+            format!("no column says what was trained on{alone}"),
             "name two or more columns `weight_c4` or `tokens:c4`, or say which they are: `--weight-columns 'w_*'`",
         ));
     }

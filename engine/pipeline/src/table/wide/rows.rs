@@ -85,14 +85,17 @@ impl Unit {
 fn decimals(cell: &Cell) -> i32 {
     match cell {
         Cell::Blank => 0,
-        Cell::Number(_) => 7,
+        // A Parquet file of rounded weights has them as they would be written.
+        Cell::Number(number) => written(&number.to_string()),
         Cell::Text(text) if text.contains(['e', 'E']) => 7,
-        Cell::Text(text) => text
-            .split_once('.')
-            .map_or(0, |(_, after)| after.len().min(15))
-            .try_into()
-            .unwrap_or(15),
+        Cell::Text(text) => written(text),
     }
+}
+
+/// Digits behind the point of a number as it is written.
+fn written(number: &str) -> i32 {
+    let digits = number.split_once('.').map_or(0, |(_, after)| after.len().min(15));
+    digits.try_into().unwrap_or(15)
 }
 
 fn number(cell: &Cell) -> Result<f64, String> {
@@ -423,5 +426,21 @@ fn mean(group: &[(usize, Run)]) -> Run {
         losses: (0..first.losses.len()).map(mean_of).collect(),
         repeats: group.len() as f64,
         ..first.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_they_would_be_written_with() {
+        let check = |cell: Cell, expected: i32| assert_eq!(decimals(&cell), expected, "{cell:?}");
+        check(Cell::Number(0.123456), 6);
+        check(Cell::Number(0.1 + 0.2), 15);
+        check(Cell::Number(1.0), 0);
+        check(Cell::Text("0.250".into()), 3);
+        check(Cell::Text("2.5e-1".into()), 7);
+        check(Cell::Blank, 0);
     }
 }
