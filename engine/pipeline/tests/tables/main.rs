@@ -6,5 +6,6 @@ mod losses;
 mod mixtures;
 mod optima;
 mod place;
+mod refused;
 mod regmix;
 mod scales;

@@ -316,8 +316,8 @@ fn abreast(domains: &[String], places: &[usize], rows: &[Suggestion], before: us
         let weights = rows.iter().map(|row| format!("{:.4}", row.weights[place]));
         grid.row(std::iter::once(domains[place].clone()).chain(weights));
     }
-    let scales: [(&str, fn(&Suggestion) -> Option<f64>); 2] =
-        [("(tokens)", |row| row.tokens), ("(size)", |row| row.size)];
+    type Scale = fn(&Suggestion) -> Option<f64>;
+    let scales: [(&str, Scale); 2] = [("(tokens)", |row| row.tokens), ("(size)", |row| row.size)];
     for (name, scale) in scales {
         if rows.iter().any(|row| scale(row).is_some()) {
             let amount = |row| scale(row).map_or_else(|| MISSING.to_owned(), tokens);
