@@ -23,6 +23,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# Lines of a domain below which it is left out of a set, and those that are held out of each.
+FEWEST, HELD_OUT = 10, 5
 PEERS = {
     "gpt2": ["datasets", "datatrove", "nanogpt", "megatron", "loop+tokenizers", "loop+tiktoken"],
     "bert-base-uncased": ["datasets"],
@@ -62,9 +64,9 @@ def by_length(name, folders, holder):
 
 
 def write_lines(into, folder, least, most):
-    """Lines of more than `least` and at most `most` bytes in files of some 6 MB; none where there are none."""
+    """Lines of more than `least` and at most `most` bytes in files of some 6 MB; none where there are too few to be split."""
     import zstandard
-    parts, kept, size = 0, [], 0
+    parts, kept, size, count = 0, [], 0, 0
 
     def write():
         nonlocal parts, kept, size
@@ -79,16 +81,16 @@ def write_lines(into, folder, least, most):
             for line in io.BufferedReader(stream, 1 << 20):
                 if least < len(line) <= most:
                     kept.append(line)
-                    size += len(line)
+                    size, count = size + len(line), count + 1
                 if size >= 6 << 20:
                     write()
     write()
-    return into if parts else None
+    return into if parts and count >= FEWEST else None
 
 
 def ways(tokenizer, folders, chosen):
     path = os.path.join(CORPORA, "tokenizers", tokenizer, "tokenizer.json")
-    commands = {"ours": [OURS, path, *folders]}
+    commands = {"ours": [OURS, f"--held-out={HELD_OUT}", path, *folders]}
     for way in PEERS[tokenizer]:
         commands[way] = [sys.executable, os.path.join(HERE, "peers.py"), way, path, "OUTPUT", *folders]
     return {way: command for way, command in commands.items() if not chosen or way in chosen or way == "ours"}

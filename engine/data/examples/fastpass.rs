@@ -1,6 +1,6 @@
 //! From files to shards of both splits, without a store: the whole data path of a domain, timed by step.
 //!
-//! `fastpass [--whole|--random] [--library] TOKENIZER.json DOMAIN_FOLDER…` prints one line of JSON a domain; `bench/data` runs it beside others.
+//! `fastpass [--whole|--random] [--library] [--held-out=N] TOKENIZER.json DOMAIN_FOLDER…` prints one line of JSON a domain; `bench/data` runs it beside others.
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
 
 use std::path::{Path, PathBuf};
@@ -36,13 +36,20 @@ fn main() -> Result<(), Failure> {
         Encoder::load(tokenizer, &spec)?
     };
     println!("{}", serde_json::json!({"step": "load", "seconds": start.elapsed().as_secs_f64()}));
+    let held_out = flags.iter().find_map(|flag| flag.strip_prefix("--held-out="));
+    let held_out = held_out.map_or(Ok(100), str::parse)?;
     for domain in domains {
-        one(Path::new(domain), &encoder, &flag)?;
+        one(Path::new(domain), &encoder, held_out, &flag)?;
     }
     Ok(())
 }
 
-fn one(folder: &Path, encoder: &Encoder, flag: &dyn Fn(&str) -> bool) -> Result<(), Failure> {
+fn one(
+    folder: &Path,
+    encoder: &Encoder,
+    held_out: u64,
+    flag: &dyn Fn(&str) -> bool,
+) -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let path = |name: &str| scratch.path().join(name);
     let sources = sources(folder)?;
@@ -68,7 +75,7 @@ fn one(folder: &Path, encoder: &Encoder, flag: &dyn Fn(&str) -> bool) -> Result<
             Block::First
         },
         block_chars: 1000,
-        held_out: HeldOut::Documents(100),
+        held_out: HeldOut::Documents(held_out),
         drop_duplicates: false,
         duplicates_of: Compare::Document,
         near_duplicates: None,
