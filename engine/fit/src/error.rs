@@ -162,7 +162,8 @@ impl FitError {
     fn scale_message(&self, names: &[String]) -> String {
         match self {
             Self::TooFewScales { found } => {
-                format!("autoscale has {found} scales; give optimal amounts at two or more")
+                let scales = if *found == 1 { "one scale" } else { "no scales" };
+                format!("autoscale has {scales}; give optimal amounts at two or more")
             }
             Self::ScalesNotIncreasing { scale } => format!(
                 "scale {scale} has no more tokens than the scale before it; give scales of increasing total, each once"

@@ -147,6 +147,8 @@ pub enum Note {
     PartlyFloored { domain: Domain, scales: usize },
     /// The shifted law would give a domain less than nothing.
     Emptied { domain: Domain },
+    /// The target is below the smallest scale: the laws go back, not on.
+    Below { target: f64, smallest: f64 },
     /// Stepping passed the target.
     Overshoot { target: f64, total: f64 },
 }

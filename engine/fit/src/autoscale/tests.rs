@@ -198,8 +198,8 @@ fn unusable_scales_are_refused() {
     let plain = Options::default();
     let stepping = as_published(Mode::Stepping);
     let shifted = Options { law: Law::Shifted, ..plain };
-    check(&[], 9.0, plain, "0 scales");
-    check(std::slice::from_ref(&small), 9.0, plain, "1 scales");
+    check(&[], 9.0, plain, "has no scales");
+    check(std::slice::from_ref(&small), 9.0, plain, "has one scale;");
     check(&[large.clone(), small.clone()], 9.0, plain, "scale 1 has no more tokens");
     check(&[small.clone(), scale(&[3.0])], 9.0, plain, "has 1 values where 2");
     check(&[scale(&[]), scale(&[])], 9.0, plain, "no domains");

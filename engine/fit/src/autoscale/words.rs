@@ -16,6 +16,11 @@ pub(super) fn notes(
         (0..predicted.amounts.len()).filter_map(|j| share_note(scales, j, path)).collect();
     let emptied = (0..predicted.amounts.len()).filter(|&j| path.emptied(j, position));
     notes.extend(emptied.map(|j| Note::Emptied { domain: Domain(j) }));
+    let smallest = scales.first().map_or(0.0, Scale::total);
+    // More than rounding.
+    if target < smallest * (1.0 - 1e-9) {
+        notes.push(Note::Below { target, smallest });
+    }
     if options.mode == Mode::Stepping && predicted.total > target {
         notes.push(Note::Overshoot { target, total: predicted.total });
     }
@@ -63,6 +68,9 @@ impl Note {
             Self::Emptied { domain } => {
                 format!("the shifted law leaves no tokens to {}", domain.label(names))
             }
+            Self::Below { target, smallest } => format!(
+                "{target} tokens are fewer than the {smallest} of the smallest scale; the method is for larger scales, and shares below can be far off"
+            ),
             Self::Overshoot { target, total } => format!(
                 "stepping ends at {total:.6e} tokens, {:.1} % beyond the target of {target:.6e}; the continuous mode gives the target's own weights",
                 100.0 * (total / target - 1.0)

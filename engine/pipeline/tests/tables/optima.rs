@@ -94,6 +94,16 @@ fn a_floored_domain_is_carried_when_asked() {
     assert!(notes.contains("`arxiv` is at its floor at 1 of the scales"), "{notes}");
 }
 
+#[test]
+fn a_scale_below_those_that_were_measured_is_noted() {
+    let place = Place::new();
+    place.write("optima.csv", "a,b\n100,100\n300,200\n");
+    let text = |tokens: &str| place.text(&["predict", "--table", "optima.csv", "--tokens", tokens]);
+    let note = "150 tokens are fewer than the 200 of the smallest scale";
+    assert!(text("150").contains(note));
+    assert!(!text("200").contains("fewer than") && !text("9k").contains("fewer than"));
+}
+
 /// The same optima as amounts, weights or multiples predict the same.
 #[test]
 fn three_ways_to_write_optima() {
