@@ -410,6 +410,9 @@ fn a_tokenizer_may_be_elsewhere() {
     fails(&[]).expect(1).says(&[&format!("`{url}` is not a tokenizer.json")]);
     manifest("file = \"s3://bucket/models/none.json\"");
     fails(&[]).expect(2).says(&["tokenizer: ", "none.json", "mixmake.toml:"]);
+    // Only of those who need it.
+    mixmake(&clouds, &workspace, &["status"]).expect(0);
+    mixmake(&clouds, &workspace, &["run", "samples/here"]).expect(0);
     clouds.objects().insert("models/none.json".to_owned(), b"{}".to_vec());
     fails(&["--offline"]).expect(2).says(&["none.json", "--offline"]);
 }

@@ -210,10 +210,7 @@ impl Workspace {
         let domain = &self.manifest.domains[domain];
         let field = format!("domain.{}.files", domain.name);
         if let Some(url) = path.to_str().filter(|path| is_remote(path)) {
-            let (message, help) = self.remotes.why_none(url);
-            let message = format!("domain `{}`: {message}", domain.name);
-            let item = Diagnostic::at(&self.manifest, &[&field], message);
-            return if help.is_empty() { item } else { item.help(help) };
+            return self.unknown_url(url, &format!("domain `{}`", domain.name), &field);
         }
         let message = if glob {
             format!("domain `{}`: no file matches `{}`", domain.name, path.display())
@@ -227,6 +224,12 @@ impl Workspace {
                 item.help("put the files there, or correct the path (relative to the manifest)")
             }
         }
+    }
+
+    fn unknown_url(&self, url: &str, reader: &str, field: &str) -> Diagnostic {
+        let (message, help) = self.remotes.why_none(url);
+        let item = Diagnostic::at(&self.manifest, &[field], format!("{reader}: {message}"));
+        if help.is_empty() { item } else { item.help(help) }
     }
 
     fn missing_input(&self, step: usize, path: &Path, glob: bool, error: &FileError) -> Diagnostic {
@@ -246,6 +249,7 @@ impl Workspace {
         let item =
             Diagnostic::at(&self.manifest, &["tokenizer.file"], format!("tokenizer: {error}"));
         match self.manifest.tokenizer.as_ref().map(|tokenizer| &tokenizer.source) {
+            Some(TokenizerSource::Url(url)) => self.unknown_url(url, "tokenizer", "tokenizer.file"),
             Some(TokenizerSource::File { origin: Some(origin), .. }) => {
                 item.help(format!("it comes from: {origin}"))
             }

@@ -118,6 +118,12 @@ fn one_file(text: &str, scheme: &str) -> Option<Problem> {
         let message = format!("`{text}` is a glob, and a tokenizer is one file");
         (message, "name the file: https://HOST/tokenizer.json".to_owned())
     };
+    if scheme == "hf" && !text.starts_with("hf://datasets/") {
+        let message = format!("`{text}` is not in a dataset, and hf:// names files of datasets");
+        let help =
+            "a model's file is https://huggingface.co/OWNER/NAME/resolve/REVISION/tokenizer.json";
+        return Some((message, help.to_owned()));
+    }
     url(text, scheme).or_else(|| is_glob.then(glob))
 }
 

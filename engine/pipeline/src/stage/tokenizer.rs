@@ -1,11 +1,12 @@
 //! `tokenizer`: one trained on the training samples of every domain, one that comes with the program, or a file.
 
+use std::path::Path;
+
 use mixmake_core::event::Progress;
 use mixmake_core::exec::{Failure, Job};
 use mixmake_core::graph::FileId;
 use mixmake_core::{Action, ActionId, Cost, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{self, BpeSpec, Builtin};
-use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
 use mixmake_manifest::schema::{BuiltinTokenizer, TokenizerSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -46,9 +47,7 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<Chosen>, StageError>
             let path = stager.manifest.folder().join(path);
             Ok(Some(Chosen::File(stager.staged.graph.file(&path))))
         }
-        TokenizerSource::Url(url) => {
-            elsewhere(stager, url).map(|action| Some(Chosen::Downloaded(action)))
-        }
+        TokenizerSource::Url(url) => elsewhere(stager, url).map(Some),
         TokenizerSource::Bpe { vocabulary, min_frequency } => {
             let spec = BpeSpec { vocabulary: *vocabulary, min_frequency: *min_frequency };
             train(stager, BPE, &spec).map(|action| Some(Chosen::Made(action)))
@@ -63,15 +62,14 @@ pub(super) fn add(stager: &mut Stager<'_>) -> Result<Option<Chosen>, StageError>
     }
 }
 
-/// One that is downloaded.
-fn elsewhere(stager: &mut Stager<'_>, url: &str) -> Result<ActionId, StageError> {
+/// One that is downloaded. Where it is not known what the URL stands for, it is a missing file, for whoever needs it to say.
+fn elsewhere(stager: &mut Stager<'_>, url: &str) -> Result<Chosen, StageError> {
     let Some(file) = stager.remotes.files(url).first() else {
-        let (message, help) = stager.remotes.why_none(url);
-        let message = format!("tokenizer: {message}");
-        let item = Diagnostic::at(stager.manifest, &["tokenizer.file"], message).help(help);
-        return Err(StageError::Manifest(Diagnostics { items: vec![item] }));
+        let missing = stager.staged.graph.file(Path::new(url));
+        stager.staged.readers.insert(missing, Reader::Tokenizer);
+        return Ok(Chosen::File(missing));
     };
-    download::action(stager, Reader::Tokenizer, file)
+    download::action(stager, Reader::Tokenizer, file).map(Chosen::Downloaded)
 }
 
 fn builtin(stager: &mut Stager<'_>, name: Builtin) -> Result<ActionId, StageError> {
