@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::lowest;
+
 /// No such pair: above every rank.
 pub(super) const NONE: u32 = 1 << RANK_BITS;
 /// Words of more symbols go through a heap: looking through all for the lowest rank is quadratic.
@@ -11,6 +13,8 @@ const SCAN_MAX: usize = 48;
 const ID_BITS: u32 = 20;
 const RANK_BITS: u32 = 24;
 const EMPTY: u64 = u64::MAX;
+/// An id that no pair has, see [`Merges::new`].
+const NOTHING: u32 = (1 << ID_BITS) - 1;
 /// Pairs of a group choose their slots together; so many slots a group.
 const SLOTS_A_GROUP: usize = 4;
 /// How often all groups are tried with other hashes; the first try is nearly always enough.
@@ -27,6 +31,8 @@ pub(super) struct Merges {
     seed: u64,
     /// By rank, the id that the merge makes.
     made: Made,
+    /// Whether the ranks of short words are kept in registers.
+    in_registers: bool,
 }
 
 /// The ids of merges, by rank.
@@ -66,8 +72,13 @@ impl Merges {
         }
         // At most five slots in six are taken: fuller ones take long to find pilots for.
         let size = (merges.len() + merges.len() / 5 + 1).next_power_of_two().max(SLOTS_A_GROUP);
-        let mut table =
-            Self { slots: Vec::new(), pilots: Vec::new(), seed: 0, made: Made::new(merges) };
+        let mut table = Self {
+            slots: Vec::new(),
+            pilots: Vec::new(),
+            seed: 0,
+            made: Made::new(merges),
+            in_registers: merges.len() <= usize::from(lowest::NONE) && lowest::served(),
+        };
         for seed in 0..TRIES {
             table.slots = vec![EMPTY; size];
             table.pilots = vec![0; size / SLOTS_A_GROUP];
@@ -177,11 +188,35 @@ impl Merges {
     pub fn merge(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
         match ids.len() {
             0..=1 => {}
+            2..=lowest::SYMBOLS_MAX if self.in_registers => self.merge_in_registers(ids, first),
             2..=8 => self.merge_short::<8>(ids, first),
             9..=16 => self.merge_short::<16>(ids, first),
             17..=SCAN_MAX => self.merge_short::<SCAN_MAX>(ids, first),
             _ => self.merge_long(ids),
         }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn merge_in_registers(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
+        self.merge_short::<16>(ids, first);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "a processor's instructions need it")]
+    #[inline]
+    fn merge_in_registers(&self, ids: &mut Vec<u32>, first: impl Fn(usize) -> u32) {
+        let short = |rank: u32| rank.min(u32::from(lowest::NONE)) as u16;
+        // SAFETY: `in_registers` says that the processor has these instructions.
+        let kept = unsafe {
+            lowest::merge(
+                ids,
+                NOTHING,
+                |at| short(first(at)),
+                |left, right| short(self.find(left, right)),
+                |rank| self.made.by(usize::from(rank)),
+            )
+        };
+        ids.truncate(kept);
     }
 
     /// Symbols stay where they are and know their neighbours. `MAX` is at least their number, and a constant, so that the
@@ -328,8 +363,9 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_merge_as_defined() {
+    fn all_ways_merge_as_defined() {
         let table = table();
+        let elsewhere = Merges { in_registers: false, ..self::table() };
         let mut state = 1u32;
         for length in (0..300).flat_map(|n| [n % 60, n]) {
             let word: Vec<u32> = (0..length)
@@ -347,9 +383,12 @@ mod tests {
             }
             table.merge_long(&mut long);
             assert_eq!(long, expected, "{word:?}");
-            let mut chosen = word.clone();
-            table.merge(&mut chosen, |at| table.find(word[at], word[at + 1]));
-            assert_eq!(chosen, expected, "{word:?}");
+            // With this processor's registers, where they serve, and without.
+            for table in [&table, &elsewhere] {
+                let mut chosen = word.clone();
+                table.merge(&mut chosen, |at| table.find(word[at], word[at + 1]));
+                assert_eq!(chosen, expected, "{word:?}");
+            }
         }
     }
 

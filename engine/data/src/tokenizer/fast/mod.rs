@@ -15,6 +15,7 @@ mod cache;
 mod gpt2_blocks;
 mod gpt2_words;
 mod json;
+mod lowest;
 mod merges;
 mod pieces;
 mod recognise;
