@@ -48,22 +48,25 @@ impl Meter {
         Progress { done, total: self.total.max(done), work: self.work }
     }
 
-    /// Runs `work` on other threads, as many as the caller's rayon pool has, and reports from this one, whose
-    /// observer need not be `Send`.
+    /// Runs `work` on other threads, those of rayon's global pool or as many as the caller's pool has, and reports from this
+    /// one, whose observer need not be `Send`.
     pub fn watch<T: Send>(
         &self,
         observer: &mut dyn FnMut(Progress),
         work: impl FnOnce() -> T + Send,
     ) -> T {
         let watcher = std::thread::current();
-        let threads = rayon::current_num_threads();
+        // A thread of a pool that waited here would be missing in it, so such a caller's work gets a pool as large. Other
+        // callers share the global one: its threads keep their memory from step to step.
+        let threads = rayon::current_thread_index().map(|_| rayon::current_num_threads());
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let _wake = WakeOnDrop { meter: self, watcher };
-                // Without a pool of its own (no threads left to the process) rayon's global one serves.
-                match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-                    Ok(pool) => pool.install(work),
-                    Err(_) => work(),
+                let pool = threads.map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build());
+                match pool {
+                    Some(Ok(pool)) => pool.install(work),
+                    // Or there are no threads left to the process.
+                    Some(Err(_)) | None => rayon::scope(|_| work()),
                 }
             });
             while !self.finished.load(Ordering::Acquire) {

@@ -16,9 +16,10 @@ use arrow::ipc::writer::FileWriter;
 
 use crate::DataError;
 
-/// A batch ends at either limit: one of them bounds memory for short samples, the other for long ones.
-const BATCH_SAMPLES: usize = 8192;
-const BATCH_BYTES: usize = 8 << 20;
+/// A batch ends at either limit: one of them bounds memory for short samples, the other for long ones. What a batch is made
+/// of stays in a processor's cache, and so few pages of memory serve all batches.
+const BATCH_SAMPLES: usize = 2048;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// A sample and where it came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,11 +96,14 @@ impl SamplesWriter {
             Arc::new(self.row.finish()),
             Arc::new(self.start.finish()),
         ];
-        self.text = text_builder();
         self.bytes = 0;
         let batch =
             RecordBatch::try_new(schema(), columns).map_err(|e| write_error(&self.path, e))?;
-        self.file.write(&batch).map_err(|e| write_error(&self.path, e))
+        self.file.write(&batch).map_err(|e| write_error(&self.path, e))?;
+        // The next batch may have this one's memory.
+        drop(batch);
+        self.text = text_builder();
+        Ok(())
     }
 
     pub fn finish(mut self) -> Result<(), DataError> {

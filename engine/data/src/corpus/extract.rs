@@ -160,7 +160,10 @@ fn take_all(
     };
     for intake in results.into_iter().flatten() {
         let intake = intake?;
-        taken.entries.extend(intake.entries);
+        match taken.entries.is_empty() {
+            true => taken.entries = intake.entries,
+            false => taken.entries.extend(intake.entries),
+        }
         taken.spools.push(intake.spool.finish()?);
         taken.tally.add(intake.tally);
         taken.logs.extend(intake.logs);
@@ -180,14 +183,16 @@ fn take_some<'a>(
     meter: &Meter,
 ) -> Result<Intake<'a>, DataError> {
     let mut intake = Intake::new(spec, Spool::new(scratch), worker);
-    let mut buffers = read::Buffers::default();
+    let mut buffers = read::Buffers::take();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(source) = sources.get(index) else { return Ok(intake) };
+        let Some(source) = sources.get(index) else { break };
         intake.begin(index as u32, source);
         take_source(source, &mut intake, &mut buffers, meter)?;
         intake.end()?;
     }
+    buffers.keep();
+    Ok(intake)
 }
 
 /// Reads one source and checks that it stayed as it was: its digest, and so the action's key, must describe

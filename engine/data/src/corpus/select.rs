@@ -99,11 +99,11 @@ fn run(
         if chunk.is_empty() {
             return chooser.finish(out);
         }
-        let looked: Vec<Look> = chunk.par_iter().map(|document| rules.look(document)).collect();
-        for (document, look) in chunk.iter().zip(looked) {
-            chooser.take(document, look, near.as_mut())?;
-            meter.add(1);
+        let mut looked = rules.look_at(&chunk).into_iter();
+        for document in &chunk {
+            chooser.take(document, looked.next().unwrap_or_default(), near.as_mut())?;
         }
+        meter.add(chunk.len() as u64);
         merged.release();
     }
 }
@@ -134,6 +134,14 @@ impl Rules {
         let read = |words| EvaluationTexts::read(&selection.evaluation, words);
         let evaluation = spec.decontaminate.map(read).transpose()?;
         Ok(Self { near: spec.near_duplicates.is_some(), earlier, evaluation })
+    }
+
+    /// A look a document, or none where there is no rule to look for.
+    fn look_at(&self, documents: &[Document]) -> Vec<Look> {
+        if !self.near && self.earlier.is_empty() && self.evaluation.is_none() {
+            return Vec::new();
+        }
+        documents.par_iter().map(|document| self.look(document)).collect()
     }
 
     fn look(&self, document: &Document) -> Look {

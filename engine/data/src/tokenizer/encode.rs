@@ -111,8 +111,8 @@ impl Encoder {
     pub fn encode(&self, texts: &[&str]) -> Result<Encoded, DataError> {
         let mut encoded = Encoded::default();
         encoded.texts.reserve(texts.len());
-        // About as many as there are; growing from nothing would copy them several times.
-        encoded.tokens.reserve(texts.iter().map(|text| text.len()).sum::<usize>() / 4);
+        // Somewhat more than there mostly are: growing would copy them.
+        encoded.tokens.reserve(texts.iter().map(|text| text.len()).sum::<usize>() * 2 / 5);
         let mut worker = self.fast.as_ref().map(|fast| self.take_worker(fast));
         for text in texts {
             let truncated = self.encode_one(worker.as_mut(), text, &mut encoded.tokens)?;

@@ -11,8 +11,11 @@ use crate::progress::Meter;
 use crate::samples::{SampleBatch, SamplesReader};
 use crate::{DataError, Progress, Work};
 
-/// Samples that one task encodes: enough to make a task worth its start, few enough to keep all threads busy.
-const CHUNK: usize = 256;
+/// Samples that one task encodes, at most and at least: enough to make a task worth its start.
+const CHUNK_MAX: usize = 256;
+const CHUNK_MIN: usize = 16;
+/// Tasks a thread, of each batch: enough that all end at about the same time.
+const TASKS: usize = 4;
 
 /// Writes one document (which is one sequence) a sample, in order. Memory holds two batches of samples. What a literal
 /// special token in a text becomes is said in `encode`: its characters' ordinary tokens.
@@ -80,7 +83,9 @@ fn encode(
         meter.add(texts.iter().map(|text| text.len() as u64).sum());
         encoded
     };
-    batch.texts().par_chunks(CHUNK).map(encode).collect()
+    let tasks = TASKS * rayon::current_num_threads();
+    let chunk = batch.len().div_ceil(tasks).clamp(CHUNK_MIN, CHUNK_MAX);
+    batch.texts().par_chunks(chunk).map(encode).collect()
 }
 
 /// A shard being written, and what is counted on the way.

@@ -18,7 +18,7 @@ use super::files::DomainFiles;
 use super::{Reader, StageError, Stager};
 use crate::runner::Facts;
 
-pub const KIND: Kind = Kind { name: "samples", version: 2 };
+pub const KIND: Kind = Kind { name: "samples", version: 3 };
 pub const TRAIN: &str = "train.arrow";
 pub const HELD_OUT: &str = "held-out.arrow";
 pub const STATS: &str = "stats.json";

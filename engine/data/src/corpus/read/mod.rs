@@ -14,6 +14,8 @@ mod plain;
 mod tables;
 mod tar;
 
+use std::sync::{Mutex, PoisonError};
+
 pub(crate) use every_text::every_text;
 
 use super::intake::Intake;
@@ -30,6 +32,32 @@ pub(crate) struct Buffers {
     decompressor: bytes::Decompressor,
     lines: Vec<u8>,
     text: Vec<u8>,
+}
+
+/// Of this process: what one domain was read with serves the next, so that the system need not clear as much anew.
+static SPARE: Mutex<Vec<Buffers>> = Mutex::new(Vec::new());
+/// Beyond so many they are given back: they are up to 40 MB each.
+const SPARE_MAX: usize = 4;
+const SPARE_BYTES_MAX: usize = 8 << 20;
+
+impl Buffers {
+    /// Spare ones, or new.
+    pub fn take() -> Self {
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps them for whoever reads next, but for what only a very long line needed.
+    pub fn keep(mut self) {
+        for buffer in [&mut self.lines, &mut self.text] {
+            if buffer.capacity() > SPARE_BYTES_MAX {
+                *buffer = Vec::new();
+            }
+        }
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_MAX {
+            spare.push(self);
+        }
+    }
 }
 
 /// Reads all rows of a source.

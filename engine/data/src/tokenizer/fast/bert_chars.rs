@@ -11,6 +11,8 @@ use tokenizers::{
     NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
 };
 
+use crate::memory::Table;
+
 /// What becomes of a character.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Piece {
@@ -33,7 +35,7 @@ pub(super) struct BertChars {
     normalizer: BertNormalizer,
     ascii: [Piece; 128],
     /// By code point; 0 is not asked yet.
-    others: Vec<u32>,
+    others: Table<u32>,
     several: Vec<Box<[Piece]>>,
     /// What turns an ASCII letter into its piece by `or`: 0x20 or nothing; `None` where letters become anything else.
     pub letter_case: Option<u8>,
@@ -44,7 +46,7 @@ impl BertChars {
         let mut chars = Self {
             normalizer,
             ascii: [Piece::Nothing; 128],
-            others: vec![0; 0x11_0000],
+            others: Table::sparse(0x11_0000),
             several: Vec::new(),
             letter_case: None,
         };

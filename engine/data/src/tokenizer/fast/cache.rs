@@ -3,6 +3,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::memory::{Table, Zeroed};
+
 /// Longest word that fits a key, in bytes; its length takes the sixteenth.
 pub(super) const SHORT: usize = 15;
 /// What the padded text must have after its end, so that a key, or a block of [`super::gpt2_blocks`], can be read at once.
@@ -27,23 +29,19 @@ struct Entry {
 #[repr(align(64))]
 struct Bucket([Entry; 2]);
 
+#[expect(unsafe_code, reason = "the trait needs it")]
+// SAFETY: it is numbers, which zero bytes are a value of.
+unsafe impl Zeroed for Bucket {}
+
 /// Where a word would be.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place(usize);
 
 /// The ids of words seen before.
 pub(super) struct WordCache {
-    buckets: Box<[Bucket; BUCKETS]>,
+    buckets: Table<Bucket>,
     spill: Vec<u32>,
     long: FxHashMap<Box<[u8]>, Box<[u32]>>,
-}
-
-/// On the heap from the start: it is megabytes.
-fn buckets() -> Box<[Bucket; BUCKETS]> {
-    match vec![Bucket::default(); BUCKETS].try_into() {
-        Ok(buckets) => buckets,
-        Err(_) => Box::new([Bucket::default(); BUCKETS]),
-    }
 }
 
 /// No key: the word is too long for one.
@@ -66,7 +64,7 @@ pub(super) fn key(padded: &[u8], start: usize, length: usize) -> u128 {
 
 impl WordCache {
     pub fn new() -> Self {
-        Self { buckets: buckets(), spill: Vec::new(), long: FxHashMap::default() }
+        Self { buckets: Table::new(BUCKETS), spill: Vec::new(), long: FxHashMap::default() }
     }
 
     /// Where a word is, if it is there. Its memory is asked for, so that it has come when it is needed.

@@ -8,6 +8,7 @@ use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer
 
 use super::gpt2_blocks::Starts;
 use super::{ascii, gpt2_blocks};
+use crate::memory::{Table, Zeroed};
 
 /// What the expression sees in a character.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,10 +22,14 @@ pub(super) enum Class {
     Other,
 }
 
+#[expect(unsafe_code, reason = "the trait needs it")]
+// SAFETY: it has a value 0, `Unknown`.
+unsafe impl Zeroed for Class {}
+
 /// The class of every character, asked of the library when first seen.
 pub(super) struct Classes {
     ascii: [Class; 128],
-    others: Vec<Class>,
+    others: Table<Class>,
     /// Whether [`gpt2_blocks`] takes ASCII for the same.
     pub blocks: bool,
 }
@@ -36,7 +41,7 @@ impl Classes {
             *class = ask(byte as u8 as char);
         }
         let blocks = gpt2_blocks::serves(|byte| ascii[usize::from(byte)]);
-        Self { ascii, others: vec![Class::Unknown; 0x11_0000], blocks }
+        Self { ascii, others: Table::sparse(0x11_0000), blocks }
     }
 
     /// The class of a character beyond ASCII.

@@ -55,7 +55,7 @@ pub(super) struct Model<'a> {
     #[serde(borrow)]
     pub vocab: Vocabulary<'a>,
     #[serde(borrow)]
-    pub merges: Option<Vec<Merge<'a>>>,
+    pub merges: Option<MergeList<'a>>,
     pub dropout: Option<f32>,
     pub unk_token: Option<String>,
     pub continuing_subword_prefix: Option<String>,
@@ -182,6 +182,32 @@ fn two_tokens<E: Error>(text: &str) -> Result<(&str, &str), E> {
 /// Two tokens that merge, in either of the library's spellings: `["a", "b"]` or `"a b"`.
 /// They stay in the file's bytes where they can: there are very many.
 pub(crate) struct Merge<'a>(pub Cow<'a, str>, pub Cow<'a, str>);
+
+/// All merges, in the order of their ranks.
+pub(crate) struct MergeList<'a>(pub Vec<Merge<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for MergeList<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = MergeList<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list of merges")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<MergeList<'de>, A::Error> {
+                // Room for the common sizes, touched as it is filled.
+                let mut merges = Vec::with_capacity(1 << 16);
+                while let Some(merge) = seq.next_element()? {
+                    merges.push(merge);
+                }
+                Ok(MergeList(merges))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
 
 /// A token that need not be copied.
 #[derive(Deserialize)]

@@ -48,7 +48,7 @@ fn bpe(json: &TokenizerJson) -> Option<Bpe> {
     let byte_level = has_only(pre, "ByteLevel", &["add_prefix_space", "trim_offsets", "use_regex"])
         && pre["add_prefix_space"] == false
         && pre.get("use_regex").is_none_or(|regex| regex == true);
-    if plain && byte_level { Bpe::new(&model.vocab, model.merges.as_deref()?) } else { None }
+    if plain && byte_level { Bpe::new(&model.vocab, &model.merges.as_ref()?.0) } else { None }
 }
 
 fn word_piece(json: &TokenizerJson) -> Option<WordPiece> {
