@@ -26,6 +26,7 @@ mod real_corpora;
 mod remote;
 #[path = "../../engine/remote/tests/server/mod.rs"]
 mod server;
+mod serving;
 mod shell;
 mod shipped;
 mod small;

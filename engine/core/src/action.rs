@@ -25,8 +25,10 @@ pub enum Cost {
     Light,
     /// A command that its runner starts from the calling process: it is a process already.
     Command,
-    /// Anything more: as a process of its own, `mixmake exec KEY`.
+    /// Anything more: in a process that serves such actions one after the other, so that a crash costs one of them.
     Heavy,
+    /// In a process of its own, `mixmake exec KEY`: it takes a device, or a library that others do without.
+    Alone,
 }
 
 /// One step of the build.

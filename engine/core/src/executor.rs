@@ -1,55 +1,24 @@
-//! Where an action runs: in this process, or as `exec KEY` in one of its own.
+//! Where an action runs: in this process, in one that serves many, or in one of its own.
 
-use std::fs::OpenOptions;
-use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process};
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use crate::action::Cost;
+use crate::child::{ChildMessage, Heard, Order, Process};
 use crate::digest::Key;
 use crate::event::Progress;
 use crate::exec::{self, ExecError, Executed, Failure, Runner};
 use crate::files::{self, At};
-use crate::lease::Holder;
 use crate::store::Store;
 
 /// How long a child that is told to stop may take before it is made to: long enough for the checkpoint of a large model.
 pub const GRACE: Duration = Duration::from_secs(60);
-/// How often it is asked whether to stop, and whether a child has ended.
-const POLL: Duration = Duration::from_millis(20);
 /// Tells a child who waits for it: one whose parent is another process by then ends at once.
 pub const PARENT: &str = "MIXMAKE_PARENT";
-
-/// What a process running `exec` writes to standard output, an object a line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "message")]
-pub enum ChildMessage {
-    Progress {
-        progress: Progress,
-    },
-    Held {
-        holder: Holder,
-    },
-    /// An input was damaged: it is moved aside, and whoever made it must run again.
-    DamagedInput {
-        digest: crate::digest::Digest,
-    },
-    Failed {
-        failure: String,
-        hint: Option<String>,
-    },
-    /// The result is in the store; `ran` is false where it was there before.
-    Done {
-        ran: bool,
-    },
-}
 
 /// How an execution ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -97,13 +66,15 @@ pub struct Work {
     pub force: bool,
     /// Which device of its pool it may use.
     pub device: Option<usize>,
+    /// Whether other [`Cost::Heavy`] actions of the run are still to start, so that a process may wait for one.
+    pub more: bool,
 }
 
-/// Light actions here, heavy ones as processes of this program.
+/// Light actions here, others in processes of this program: `exec --serve` for one after the other, `exec KEY` for one alone.
 pub struct LocalExecutor<'a> {
     pub store: Store,
     pub runner: &'a dyn Runner,
-    /// This program, started as `PROGRAM exec KEY --store DIR`.
+    /// This program, started as `PROGRAM exec --store DIR` with a key or `--serve`.
     pub program: PathBuf,
     /// Name and version, for receipts.
     pub version: String,
@@ -111,6 +82,46 @@ pub struct LocalExecutor<'a> {
     pub environment: Vec<(String, String)>,
     /// How long a child that is told to stop may take before it is made to; [`GRACE`] but for tests.
     pub grace: Duration,
+    /// Processes that wait for an action; none at first.
+    pub idle: Idle,
+}
+
+/// Processes that have done an action and can do another: starting one anew, and what it loads and warms up, takes longer
+/// than many an action.
+#[derive(Debug, Default)]
+pub struct Idle {
+    processes: Mutex<Vec<Process>>,
+    /// Nothing is left for them to wait for.
+    closed: AtomicBool,
+}
+
+impl Idle {
+    fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one that worked last: its memory is the warmest.
+    fn take(&self) -> Option<Process> {
+        self.processes().pop()
+    }
+
+    fn keep(&self, process: Process) {
+        if !self.closed.load(Ordering::SeqCst) {
+            self.processes().push(process);
+        }
+    }
+
+    /// Ends those that wait, and from now on all whose action ends.
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.end();
+    }
+
+    fn end(&self) {
+        let ended = std::mem::take(&mut *self.processes());
+        // Not under the lock: each is waited for.
+        drop(ended);
+    }
 }
 
 impl Executor for LocalExecutor<'_> {
@@ -123,7 +134,8 @@ impl Executor for LocalExecutor<'_> {
     ) -> Result<Executed, Ended> {
         match work.cost {
             Cost::Light | Cost::Command => self.in_this_process(key, work, progress, cancel),
-            Cost::Heavy => self.in_process_of_its_own(key, work, progress, cancel),
+            Cost::Heavy => self.in_served_process(key, work, progress, cancel),
+            Cost::Alone => self.in_process_of_its_own(key, work, progress, cancel),
         }
     }
 }
@@ -148,6 +160,44 @@ impl LocalExecutor<'_> {
         }
     }
 
+    /// By a process that serves, an idle one if there is one.
+    fn in_served_process(
+        &self,
+        key: Key,
+        work: &Work,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<Executed, Ended> {
+        let order = Order { key, force: work.force };
+        let mut process = self.ordered(&order)?;
+        if !work.more {
+            self.idle.close();
+        }
+        let heard = process.listen(progress, cancel, self.grace);
+        let heard = heard.at("wait for", &self.program).map_err(ExecError::from)?;
+        if heard.status.is_none() && matches!(heard.last, Some(ChildMessage::Done { .. })) {
+            self.idle.keep(process);
+        }
+        self.conclude(key, heard, cancel)
+    }
+
+    /// A process that was asked for an action.
+    fn ordered(&self, order: &Order) -> Result<Process, Ended> {
+        while let Some(mut process) = self.idle.take() {
+            // One that has ended meanwhile is no loss.
+            if process.order(order).is_ok() {
+                return Ok(process);
+            }
+        }
+        let mut command = self.command();
+        command.arg("--serve");
+        let process = Process::serving(command).at("start", &self.program);
+        let mut process = process.map_err(ExecError::from)?;
+        // Where it ended at once, listening says how.
+        let _ = process.order(order);
+        Ok(process)
+    }
+
     fn in_process_of_its_own(
         &self,
         key: Key,
@@ -155,43 +205,30 @@ impl LocalExecutor<'_> {
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
     ) -> Result<Executed, Ended> {
-        let mut child = self.spawn(key, work)?;
-        let stdout = child.stdout.take();
-        let child = Mutex::new(child);
-        let ended = AtomicBool::new(false);
-        let (last, status) = std::thread::scope(|scope| {
-            let watch = scope.spawn(|| stop_when_cancelled(&child, cancel, &ended, self.grace));
-            let last = stdout.and_then(|stdout| follow(BufReader::new(stdout), progress));
-            let status = wait(&child);
-            ended.store(true, Ordering::SeqCst);
-            watch.thread().unpark();
-            (last, status)
-        });
-        let status = status.at("wait for", &self.program).map_err(ExecError::from)?;
-        if cancel.is_set() && !status.success() {
-            return Err(Ended::Interrupted);
-        }
-        self.conclude(key, last, status)
-    }
-
-    fn spawn(&self, key: Key, work: &Work) -> Result<Child, Ended> {
+        // What comes may need all memory, and for long.
+        self.idle.end();
         let log = self.store.log_path(key);
         files::ensure_parent(&log).map_err(ExecError::from)?;
-        // Appended to: whoever gets the lease empties it first.
-        let log = OpenOptions::new().create(true).append(true).open(&log).at("write", &log);
-        let log = log.map_err(ExecError::from)?;
-        let mut command = Command::new(&self.program);
-        command.arg("exec").arg(key.to_hex()).arg("--store").arg(self.store.root());
-        command.env(PARENT, std::process::id().to_string());
+        let mut command = self.command();
+        command.arg(key.to_hex());
         if work.force {
             command.arg("--force");
         }
         if let Some(device) = work.device {
             command.env("MIXMAKE_DEVICE", device.to_string());
         }
+        let process = Process::alone(command, &log).at("start", &self.program);
+        let heard = process.map_err(ExecError::from)?.listen(progress, cancel, self.grace);
+        let heard = heard.at("wait for", &self.program).map_err(ExecError::from)?;
+        self.conclude(key, heard, cancel)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("exec").arg("--store").arg(self.store.root());
+        command.env(PARENT, std::process::id().to_string());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        Ok(command.spawn().at("start", &self.program).map_err(ExecError::from)?)
+        command
     }
 
     /// What an action of this process would have said to its log.
@@ -201,13 +238,11 @@ impl LocalExecutor<'_> {
         let _ = files::write_undurably(&self.store.log_path(key), text.as_bytes());
     }
 
-    fn conclude(
-        &self,
-        key: Key,
-        last: Option<ChildMessage>,
-        status: ExitStatus,
-    ) -> Result<Executed, Ended> {
-        Err(Ended::Exec(match last {
+    fn conclude(&self, key: Key, heard: Heard, cancel: &Cancel) -> Result<Executed, Ended> {
+        if cancel.is_set() && !matches!(heard.last, Some(ChildMessage::Done { .. })) {
+            return Err(Ended::Interrupted);
+        }
+        Err(Ended::Exec(match heard.last {
             Some(ChildMessage::Done { ran }) => {
                 if let Some(result) = self.store.result(key).map_err(ExecError::from)? {
                     return Ok(Executed { result, ran });
@@ -220,67 +255,14 @@ impl LocalExecutor<'_> {
                 ExecError::Failed(Failure { message: failure, hint })
             }
             Some(ChildMessage::Progress { .. }) | None => {
-                let message = format!("its process ended without a word ({status})");
-                let hint = match status.signal() {
+                let how = heard.status.map_or("unknown".into(), |status| status.to_string());
+                let message = format!("its process ended without a word ({how})");
+                let hint = match heard.status.and_then(|status| status.signal()) {
                     Some(9) => "the kernel may have run out of memory, or somebody killed it",
                     _ => "its log says more; this should not happen, please report it",
                 };
                 Failure::new(message).hint(hint).into()
             }
         }))
-    }
-}
-
-/// Passes progress on; gives the last message that is not progress.
-fn follow(lines: impl BufRead, progress: &mut dyn FnMut(Progress)) -> Option<ChildMessage> {
-    let mut last = None;
-    for line in lines.lines().map_while(Result::ok) {
-        match serde_json::from_str(&line) {
-            Ok(ChildMessage::Progress { progress: step }) => progress(step),
-            Ok(message) => last = Some(message),
-            Err(_) => tracing::debug!("not a message: {line}"),
-        }
-    }
-    last
-}
-
-fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits without keeping the child from whoever stops it.
-fn wait(child: &Mutex<Child>) -> io::Result<ExitStatus> {
-    let mut pause = Duration::from_micros(100);
-    loop {
-        if let Some(status) = locked(child).try_wait()? {
-            return Ok(status);
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(POLL);
-    }
-}
-
-fn stop_when_cancelled(child: &Mutex<Child>, cancel: &Cancel, ended: &AtomicBool, grace: Duration) {
-    let has_ended = || ended.load(Ordering::SeqCst);
-    while !has_ended() && !cancel.is_set() {
-        std::thread::park_timeout(POLL);
-    }
-    if !has_ended() {
-        terminate(&mut locked(child));
-    }
-    let asked = Instant::now();
-    while !has_ended() && asked.elapsed() < grace {
-        std::thread::park_timeout(POLL);
-    }
-    if !has_ended() {
-        let _ = locked(child).kill();
-    }
-}
-
-/// Asks a child to stop; one that has ended is not taken for another process of its number.
-fn terminate(child: &mut Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let (Ok(None), Some(pid)) = (child.try_wait(), pid) {
-        let _ = kill_process(pid, Signal::TERM);
     }
 }

@@ -6,11 +6,12 @@
 //! The way through the modules: [`graph::Graph`] holds [`action::Action`]s; [`key`] turns an action and the
 //! digests of its inputs into a [`Key`] and the facts that explain it, in one walk; [`store`]
 //! keeps results by key and objects by digest; [`plan`] says what would run and why;
-//! [`scheduler`] runs it through an [`executor::Executor`]; [`exec`] is one action in its own
-//! process, whoever started it.
+//! [`scheduler`] runs it through an [`executor::Executor`], which has [`child`] processes; [`exec`] is one action in
+//! whatever process.
 
 pub mod action;
 pub mod cause;
+pub mod child;
 pub mod clock;
 #[cfg(test)]
 mod crash_tests;

@@ -336,6 +336,7 @@ impl World {
             version: "test".into(),
             environment: Vec::new(),
             grace: GRACE,
+            idle: Default::default(),
         };
         let options = RunOptions { jobs, keep_going: true, pools: HashMap::new() };
         *locked(&self.toys.broken) = model.broken.clone();

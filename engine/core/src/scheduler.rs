@@ -383,6 +383,17 @@ impl<'a> Scheduler<'a> {
         self.start(chosen.1)
     }
 
+    /// Whether a heavy action but `id` is still to start.
+    fn has_more(&self, id: ActionId) -> bool {
+        let to_start = |phase: &Phase| matches!(phase, Phase::Waiting | Phase::Ready);
+        // From the end, where one is mostly found at once.
+        self.build.graph.ids().rev().any(|other| {
+            other != id
+                && to_start(&self.phases[other.0])
+                && self.build.graph.action(other).cost == Cost::Heavy
+        })
+    }
+
     fn threads(&self, id: ActionId) -> usize {
         self.build.graph.action(id).threads.clamp(1, self.options.jobs.max(1))
     }
@@ -409,6 +420,7 @@ impl<'a> Scheduler<'a> {
             // An action whose bytes are gone runs without being forced, and once only.
             force: false,
             device: device.map(|(_, place)| place),
+            more: action.cost == Cost::Heavy && self.has_more(id),
         };
         let running = Running { threads: self.threads(id), device, started: Instant::now() };
         self.running.insert(id, running);

@@ -26,7 +26,7 @@ impl Runner for Nothing {
 }
 
 /// Runs `script` as the program of an action, cancels once it is there, and says how it ended.
-fn cancelled(folder: &Path, script: &str) -> (Ended, Duration) {
+fn cancelled(folder: &Path, cost: Cost, script: &str) -> (Ended, Duration) {
     let program = folder.join("program");
     let ready = folder.join("ready");
     let text = format!(
@@ -38,9 +38,11 @@ fn cancelled(folder: &Path, script: &str) -> (Ended, Duration) {
     let store = Store::open(&folder.join("store")).expect("opened");
     let version = "test".into();
     let (environment, grace) = (Vec::new(), GRACE);
-    let executor = LocalExecutor { store, runner: &Nothing, program, version, environment, grace };
+    let idle = Default::default();
+    let executor =
+        LocalExecutor { store, runner: &Nothing, program, version, environment, grace, idle };
     let cancel = Cancel::default();
-    let work = Work { cost: Cost::Heavy, force: false, device: None };
+    let work = Work { cost, force: false, device: None, more: false };
     let key = Key::from_bytes([1; 32]);
     std::thread::scope(|scope| {
         let action = scope.spawn(|| executor.execute(key, &work, &mut |_| {}, &cancel));
@@ -62,20 +64,24 @@ fn is_gone(folder: &Path) -> bool {
 
 #[test]
 fn a_child_is_asked_to_stop_first() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let tidy = folder.path().join("tidied");
-    let script = format!("trap 'touch {}; exit 1' TERM", tidy.display());
-    let (ended, _) = cancelled(folder.path(), &script);
-    assert!(matches!(ended, Ended::Interrupted), "{ended}");
-    assert!(tidy.exists(), "it had no time to tidy up");
-    assert!(is_gone(folder.path()));
+    for cost in [Cost::Alone, Cost::Heavy] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tidy = folder.path().join("tidied");
+        let script = format!("trap 'touch {}; exit 1' TERM", tidy.display());
+        let (ended, _) = cancelled(folder.path(), cost, &script);
+        assert!(matches!(ended, Ended::Interrupted), "{ended}");
+        assert!(tidy.exists(), "it had no time to tidy up");
+        assert!(is_gone(folder.path()));
+    }
 }
 
 #[test]
 fn a_child_that_does_not_listen_is_made_to_stop() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (ended, after) = cancelled(folder.path(), "trap '' TERM INT HUP");
-    assert!(matches!(ended, Ended::Interrupted), "{ended}");
-    assert!(after >= GRACE, "it had only {after:?}");
-    assert!(is_gone(folder.path()));
+    for cost in [Cost::Alone, Cost::Heavy] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (ended, after) = cancelled(folder.path(), cost, "trap '' TERM INT HUP");
+        assert!(matches!(ended, Ended::Interrupted), "{ended}");
+        assert!(after >= GRACE, "it had only {after:?}");
+        assert!(is_gone(folder.path()));
+    }
 }

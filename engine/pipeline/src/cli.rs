@@ -620,8 +620,12 @@ pub struct Man {
 
 #[derive(Debug, Args)]
 pub struct Exec {
-    pub key: String,
+    #[arg(required_unless_present = "serve")]
+    pub key: Option<String>,
     /// Run although a result is there
     #[arg(long)]
     pub force: bool,
+    /// Run what is asked for on standard input, one action after the other; what `run` starts
+    #[arg(long, hide = true, conflicts_with_all = ["key", "force"])]
+    pub serve: bool,
 }

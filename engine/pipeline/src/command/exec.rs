@@ -1,15 +1,18 @@
 //! `exec KEY`: one action from its request, in this process; messages as JSON lines on standard
-//! output, whatever the action says on standard error.
+//! output, whatever the action says on standard error. `exec --serve`: the actions that standard input asks for.
 
-use std::io::Write;
+use std::fs::OpenOptions;
+use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use mixmake_core::child::{ChildMessage, Order};
 use mixmake_core::exec::{ExecError, execute};
-use mixmake_core::executor::{Cancel, ChildMessage, PARENT};
+use mixmake_core::executor::{Cancel, PARENT};
+use mixmake_core::files;
 use mixmake_core::record::{self, Request};
 use mixmake_core::{Key, Store};
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::run::VERSION;
@@ -23,16 +26,81 @@ use crate::workspace::{existing_store, gpu_count};
 const TRAINER: &str = "mixmake-trainer";
 
 pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
-    let key: Key = args.key.parse().map_err(|error| Error::usage(format!("{error}")))?;
+    match &args.key {
+        Some(key) => alone(global, key, args.force, stages),
+        None => serve(global, stages),
+    }
+}
+
+fn alone(global: &Global, key: &str, force: bool, stages: &Stages) -> Result<Exit> {
+    let key: Key = key.parse().map_err(|error| Error::usage(format!("{error}")))?;
     die_with_parent()?;
     let store = existing_store(global, None)?;
     if stages.train.is_none() && is_training(&store, key) {
         become_trainer();
     }
-    let mut progress = |progress| send(&ChildMessage::Progress { progress });
     let cancel = if stages.train.is_some() { stop_on_signals()? } else { Arc::default() };
-    let ended = execute(&store, key, stages, VERSION, args.force, &mut progress, &cancel);
-    let message = match ended {
+    let message = act(&store, key, force, stages, &cancel);
+    let success = matches!(message, ChildMessage::Done { .. });
+    send(&message);
+    Ok(if success { Exit::Success } else { Exit::ActionFailed })
+}
+
+/// Until standard input ends. What actions load and warm up serves those that follow.
+fn serve(global: &Global, stages: &Stages) -> Result<Exit> {
+    let store = existing_store(global, None)?;
+    let (orders, received) = mpsc::channel();
+    let working = Arc::new(Mutex::new(false));
+    std::thread::spawn({
+        let working = Arc::clone(&working);
+        move || receive(&orders, &working)
+    });
+    for order in received {
+        let message = match say_to(&store, order.key) {
+            Ok(()) => act(&store, order.key, order.force, stages, &Cancel::default()),
+            Err(error) => ChildMessage::Failed { failure: error.message, hint: error.hint },
+        };
+        *locked(&working) = false;
+        send(&message);
+    }
+    Ok(Exit::Success)
+}
+
+/// Passes orders on. Where there can be no more, the run has ended: nobody waits for what this process is doing.
+fn receive(orders: &mpsc::Sender<Order>, working: &Mutex<bool>) {
+    for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
+        let Ok(order) = serde_json::from_str(&line) else { break };
+        *locked(working) = true;
+        if orders.send(order).is_err() {
+            return;
+        }
+    }
+    let working = locked(working);
+    if *working {
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+}
+
+fn locked(working: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    working.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Appends standard error to the log of an action from now on: whoever gets its lease empties it first.
+fn say_to(store: &Store, key: Key) -> Result<()> {
+    let path = store.log_path(key);
+    let failed = |error: std::io::Error| {
+        Error::internal(format!("cannot write `{}`: {error}", path.display()))
+    };
+    files::ensure_parent(&path).map_err(|error| Error::internal(error.to_string()))?;
+    let log = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    rustix::stdio::dup2_stderr(&log).map_err(|error| failed(error.into()))
+}
+
+/// Runs one action; says how it ended.
+fn act(store: &Store, key: Key, force: bool, stages: &Stages, cancel: &Cancel) -> ChildMessage {
+    let mut progress = |progress| send(&ChildMessage::Progress { progress });
+    let ended = execute(store, key, stages, VERSION, force, &mut progress, cancel);
+    match ended {
         Ok(executed) => ChildMessage::Done { ran: executed.ran },
         Err(ExecError::Held(holder)) => ChildMessage::Held { holder },
         Err(ExecError::DamagedInput(digest)) => ChildMessage::DamagedInput { digest },
@@ -48,10 +116,7 @@ pub fn run(global: &Global, args: &Exec, stages: &Stages) -> Result<Exit> {
             log(&error.message);
             ChildMessage::Failed { failure: error.message, hint: error.hint }
         }
-    };
-    let success = matches!(message, ChildMessage::Done { .. });
-    send(&message);
-    Ok(if success { Exit::Success } else { Exit::ActionFailed })
+    }
 }
 
 /// A training writes a checkpoint before it stops, whoever asks it to: the run, Slurm, or a terminal's Ctrl-C, which

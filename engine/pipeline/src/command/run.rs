@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use mixmake_core::Store;
 use mixmake_core::event::Event;
-use mixmake_core::executor::{Cancel, GRACE, LocalExecutor};
+use mixmake_core::executor::{Cancel, GRACE, Idle, LocalExecutor};
 use mixmake_core::files::At;
 use mixmake_core::graph::ActionId;
 use mixmake_core::holder::Holder;
@@ -186,7 +186,7 @@ fn schedule(
     Ok(scheduler::run(&build, memory, plan, &executor, options, cancel, &mut observe)?)
 }
 
-/// Light actions here, heavy ones as `exec` of this program.
+/// Light actions here, others by `exec` of this program.
 pub fn local_executor(
     store: Store,
     environment: Vec<(String, String)>,
@@ -195,7 +195,8 @@ pub fn local_executor(
         .map_err(|error| Error::internal(format!("cannot find this program: {error}")))?;
     let runner = &Stages { train: None };
     let version = VERSION.to_owned();
-    Ok(LocalExecutor { store, runner, program, version, environment, grace: GRACE })
+    let (grace, idle) = (GRACE, Idle::default());
+    Ok(LocalExecutor { store, runner, program, version, environment, grace, idle })
 }
 
 /// What stops a run from outside.

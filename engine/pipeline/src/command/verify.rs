@@ -92,7 +92,8 @@ fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId
     if !global.quiet {
         eprintln!("running `{target}` again");
     }
-    let work = Work { cost: workspace.staged.graph.action(id).cost, force: true, device: Some(0) };
+    let cost = workspace.staged.graph.action(id).cost;
+    let work = Work { cost, force: true, device: Some(0), more: false };
     let again = local_executor(other.clone(), workspace.environment())?
         .execute(*key, &work, &mut |_: Progress| {}, &Cancel::default())
         .map_err(|error| Error::new(Exit::ActionFailed, format!("`{target}`: {error}")))?;

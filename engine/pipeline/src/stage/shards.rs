@@ -1,9 +1,10 @@
 //! `shards/DOMAIN`: samples to tokens, as a Megatron pair with its sidecar, for both splits.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mixmake_core::event::Progress;
-use mixmake_core::exec::{Failure, Job};
+use mixmake_core::exec::{Failure, Job, JobInput};
 use mixmake_core::{Action, ActionId, Cost, Digest, Input, Kind, OutputSpec, Source};
 use mixmake_data::tokenizer::{Encoder, ShardFiles, ShardSpec, ShardStats, tokenize_with};
 use mixmake_manifest::diagnostic::{Diagnostic, Diagnostics};
@@ -93,9 +94,7 @@ fn spec(stager: &Stager<'_>, end_of_text: bool) -> ShardSpec {
 pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failure> {
     let spec: ShardSpec = job.params()?;
     let tokenizer = one(job, "tokenizer")?;
-    // Loaded once, and what it learned from one split serves the other.
-    let encoder = Encoder::load(&tokenizer.path, &spec)
-        .map_err(|error| download::named(job, data_failure(error)))?;
+    let encoder = encoder(tokenizer, &spec).map_err(|error| download::named(job, error))?;
     let mut facts = Facts::new();
     for split in [TRAIN, HELD_OUT] {
         let samples = one(job, split.role)?;
@@ -122,6 +121,25 @@ pub fn run(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Facts, Failu
         }
     }
     Ok(facts)
+}
+
+/// A loaded tokenizer, by what it was loaded from.
+type Loaded = (Digest, ShardSpec, Arc<Encoder>);
+
+/// The last one of this process: what it learned from one split or domain serves the next.
+static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
+
+fn encoder(tokenizer: &JobInput, spec: &ShardSpec) -> Result<Arc<Encoder>, Failure> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*loaded {
+        Some((digest, of, encoder)) if *digest == tokenizer.digest && of == spec => {
+            return Ok(Arc::clone(encoder));
+        }
+        _ => {}
+    }
+    let encoder = Arc::new(Encoder::load(&tokenizer.path, spec).map_err(data_failure)?);
+    *loaded = Some((tokenizer.digest, spec.clone(), Arc::clone(&encoder)));
+    Ok(encoder)
 }
 
 fn described(stats: &ShardStats) -> ShardFacts {

@@ -108,7 +108,7 @@ pub(super) fn add(stager: &mut Stager<'_>, wanted: &Wanted<'_>) -> Result<Traini
             OutputSpec::new(MODEL),
             OutputSpec::new(MODEL_CONFIG),
         ],
-        cost: Cost::Heavy,
+        cost: Cost::Alone,
         pool: gpu.then_some("gpu"),
         origins,
     })?;
