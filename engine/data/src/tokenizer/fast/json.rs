@@ -91,7 +91,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// All tokens, in no order that counts.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> + Clone {
         self.tokens.iter().map(|(token, id)| (&**token, *id))
     }
 

@@ -76,15 +76,11 @@ impl WordPiece {
         chars_max: usize,
         normalizer: BertNormalizer,
     ) -> Option<Self> {
-        let mut pieces = Pieces::new();
-        for (token, id) in vocabulary.iter() {
-            let rest = token.strip_prefix(prefix);
-            let fits = pieces.insert(Place::First, token, id)
-                && rest.is_none_or(|rest| pieces.insert(Place::Rest, rest, id));
-            if !fits {
-                return None;
-            }
-        }
+        let pieces = vocabulary.iter().flat_map(|(token, id)| {
+            let rest = token.strip_prefix(prefix).map(|rest| (Place::Rest, rest, id));
+            [Some((Place::First, token, id)), rest].into_iter().flatten()
+        });
+        let pieces = Pieces::new(pieces)?;
         Some(Self { normalizer, pieces, unknown, chars_max })
     }
 
