@@ -22,11 +22,12 @@ fn serving(workspace: &Workspace) -> Vec<i32> {
     pids.filter(serves).collect()
 }
 
-fn the_one(workspace: &Workspace) -> i32 {
+/// The one process that serves this workspace's run, or will soon.
+pub fn the_one(workspace: &Workspace) -> Pid {
     eventually("a process serves", || !serving(workspace).is_empty());
     let found = serving(workspace);
     assert_eq!(found.len(), 1);
-    found[0]
+    Pid::from_raw(found[0]).expect("a process")
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn one_process_does_many_actions() {
     };
     running.wait_for_event(started("documents/alpha"));
     let first = the_one(&workspace);
-    running.wait_for_event(started("samples/gamma"));
+    running.wait_for_event(started("tokenizer"));
     assert_eq!(the_one(&workspace), first);
     running.wait().expect(0);
     assert_eq!(serving(&workspace), [0; 0], "it ends with the run");
@@ -55,7 +56,7 @@ fn a_killed_process_costs_the_action_that_it_was_doing() {
     running.wait_for_event(|event| {
         event["event"] == "action-started" && event["target"] == "documents/alpha"
     });
-    let pid = Pid::from_raw(the_one(&workspace)).expect("a process");
+    let pid = the_one(&workspace);
     kill_process(pid, Signal::STOP).expect("stopped");
     // Where it was between two actions, it is asked for the next one by then.
     std::thread::sleep(Duration::from_millis(200));

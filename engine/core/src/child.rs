@@ -26,6 +26,8 @@ pub struct Order {
     pub key: Key,
     /// Run even if a result is there.
     pub force: bool,
+    /// Threads that the action may keep busy.
+    pub threads: usize,
 }
 
 /// What a process that runs actions writes to standard output, an object a line.

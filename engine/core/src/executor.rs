@@ -68,6 +68,8 @@ pub struct Work {
     pub device: Option<usize>,
     /// Whether other [`Cost::Heavy`] actions of the run are still to start, so that a process may wait for one.
     pub more: bool,
+    /// Threads that a [`Cost::Heavy`] action may keep busy; it decides no output.
+    pub threads: usize,
 }
 
 /// Light actions here, others in processes of this program: `exec --serve` for one after the other, `exec KEY` for one alone.
@@ -168,7 +170,7 @@ impl LocalExecutor<'_> {
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
     ) -> Result<Executed, Ended> {
-        let order = Order { key, force: work.force };
+        let order = Order { key, force: work.force, threads: work.threads };
         let mut process = self.ordered(&order)?;
         if !work.more {
             self.idle.close();

@@ -119,6 +119,19 @@ impl Build<'_> {
         }
     }
 
+    /// Bytes of all inputs of an action whose producers' results are there.
+    pub fn input_bytes(&self, id: ActionId, results: &Results) -> u64 {
+        let bytes = |source: &Source| match source {
+            Source::File(file) => Some(self.files[file.0]?.bytes),
+            Source::Output(producer, name) => {
+                let result = results[producer.0].as_ref()?;
+                let output = result.outputs.iter().find(|output| output.name == **name)?;
+                Some(output.bytes)
+            }
+        };
+        self.graph.action(id).inputs.iter().filter_map(|input| bytes(&input.source)).sum()
+    }
+
     fn name_of(&self, source: &Source) -> Option<String> {
         match source {
             Source::File(_) => None,

@@ -3,6 +3,7 @@
 //! Keys are computed as results arrive, so an action whose inputs came out as before is cut off.
 //! A failure stops what has not started (unless `keep_going`); what runs is finished and kept.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -147,6 +148,10 @@ enum Phase {
     Failed,
 }
 
+/// An action that can start, by order of start: light before heavy, then the one that reads most, so that no long one is
+/// left for the end, then as in the graph.
+type Ready = (bool, Reverse<u64>, ActionId);
+
 struct Scheduler<'a> {
     build: &'a Build<'a>,
     memory: &'a mut Memory,
@@ -159,8 +164,7 @@ struct Scheduler<'a> {
     forced: Vec<bool>,
     dependents: Vec<Vec<ActionId>>,
     selected: BTreeSet<ActionId>,
-    /// By order of start: light before heavy, then as in the graph.
-    ready: BTreeSet<(bool, ActionId)>,
+    ready: BTreeSet<Ready>,
     devices: BTreeMap<&'static str, Vec<bool>>,
     running: HashMap<ActionId, Running>,
     /// Waiting for another run, which makes the result.
@@ -308,7 +312,9 @@ impl<'a> Scheduler<'a> {
         self.memory.want(resolved.key);
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
-        self.ready.insert((self.build.graph.action(id).cost != Cost::Light, id));
+        let heavy = self.build.graph.action(id).cost != Cost::Light;
+        let bytes = if heavy { self.build.input_bytes(id, &self.results) } else { 0 };
+        self.ready.insert((heavy, Reverse(bytes), id));
         Ok(())
     }
 
@@ -378,9 +384,9 @@ impl<'a> Scheduler<'a> {
         }
         let busy: usize = self.running.values().map(|running| running.threads).sum();
         let fits = |id: ActionId| busy == 0 || busy + self.threads(id) <= self.options.jobs;
-        let chosen = *self.ready.iter().find(|(_, id)| fits(*id) && self.has_device(*id))?;
+        let chosen = *self.ready.iter().find(|(.., id)| fits(*id) && self.has_device(*id))?;
         self.ready.remove(&chosen);
-        self.start(chosen.1)
+        self.start(chosen.2)
     }
 
     /// Whether a heavy action but `id` is still to start.
@@ -392,6 +398,21 @@ impl<'a> Scheduler<'a> {
                 && to_start(&self.phases[other.0])
                 && self.build.graph.action(other).cost == Cost::Heavy
         })
+    }
+
+    /// Threads that an action may keep busy: its own and those that nothing else has a use for now. The last one gets all,
+    /// since whatever still runs leaves its own soon.
+    fn granted(&self, id: ActionId) -> usize {
+        if self.ready.is_empty() && !self.has_more(id) {
+            return self.options.jobs;
+        }
+        let busy: usize = self.running.values().map(|running| running.threads).sum();
+        let mut spare = self.options.jobs.saturating_sub(busy + self.threads(id));
+        let mut others = self.ready.iter();
+        while let (1.., Some((.., other))) = (spare, others.next()) {
+            spare = spare.saturating_sub(self.threads(*other));
+        }
+        self.threads(id) + spare
     }
 
     fn threads(&self, id: ActionId) -> usize {
@@ -421,6 +442,7 @@ impl<'a> Scheduler<'a> {
             force: false,
             device: device.map(|(_, place)| place),
             more: action.cost == Cost::Heavy && self.has_more(id),
+            threads: self.granted(id),
         };
         let running = Running { threads: self.threads(id), device, started: Instant::now() };
         self.running.insert(id, running);

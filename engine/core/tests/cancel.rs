@@ -42,7 +42,7 @@ fn cancelled(folder: &Path, cost: Cost, script: &str) -> (Ended, Duration) {
     let executor =
         LocalExecutor { store, runner: &Nothing, program, version, environment, grace, idle };
     let cancel = Cancel::default();
-    let work = Work { cost, force: false, device: None, more: false };
+    let work = Work { cost, force: false, device: None, more: false, threads: 1 };
     let key = Key::from_bytes([1; 32]);
     std::thread::scope(|scope| {
         let action = scope.spawn(|| executor.execute(key, &work, &mut |_| {}, &cancel));

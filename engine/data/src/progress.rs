@@ -1,7 +1,10 @@
 //! What a long data step says about itself while it runs. Knows numbers; displays are the caller's.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use rayon::ThreadPool;
 
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +51,26 @@ impl Meter {
         Progress { done, total: self.total.max(done), work: self.work }
     }
 
-    /// Runs `work` on other threads, those of rayon's global pool or as many as the caller's pool has, and reports from this
-    /// one, whose observer need not be `Send`.
+    /// Runs `work` on other threads, as many as the caller's rayon pool has, and reports from this one, whose observer need
+    /// not be `Send`.
     pub fn watch<T: Send>(
         &self,
         observer: &mut dyn FnMut(Progress),
         work: impl FnOnce() -> T + Send,
     ) -> T {
         let watcher = std::thread::current();
-        // A thread of a pool that waited here would be missing in it, so such a caller's work gets a pool as large. Other
-        // callers share the global one: its threads keep their memory from step to step.
-        let threads = rayon::current_thread_index().map(|_| rayon::current_num_threads());
+        let pool = spare_pool(rayon::current_num_threads());
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let _wake = WakeOnDrop { meter: self, watcher };
-                let pool = threads.map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build());
                 match pool {
-                    Some(Ok(pool)) => pool.install(work),
-                    // Or there are no threads left to the process.
-                    Some(Err(_)) | None => rayon::scope(|_| work()),
+                    Some(pool) => {
+                        let result = pool.install(work);
+                        keep(pool);
+                        result
+                    }
+                    // No threads left to the process: rayon's global pool, or this one alone.
+                    None => work(),
                 }
             });
             while !self.finished.load(Ordering::Acquire) {
@@ -77,6 +81,28 @@ impl Meter {
             observer(self.read());
             result
         })
+    }
+}
+
+/// Pools that worked and wait for the next step: their threads keep their memory. Mostly all steps of a process have as many
+/// threads.
+static SPARE: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
+const SPARE_MAX: usize = 2;
+
+/// A pool of so many threads, not the caller's: one of its threads waits. `None` where it cannot be made.
+fn spare_pool(threads: usize) -> Option<ThreadPool> {
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    match spare.iter().position(|pool| pool.current_num_threads() == threads) {
+        Some(place) => Some(spare.swap_remove(place)),
+        None => rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok(),
+    }
+}
+
+fn keep(pool: ThreadPool) {
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    spare.push(pool);
+    if spare.len() > SPARE_MAX {
+        spare.remove(0);
     }
 }
 

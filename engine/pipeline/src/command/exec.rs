@@ -12,6 +12,7 @@ use mixmake_core::executor::{Cancel, PARENT};
 use mixmake_core::files;
 use mixmake_core::record::{self, Request};
 use mixmake_core::{Key, Store};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use rustix::process::{Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -55,15 +56,32 @@ fn serve(global: &Global, stages: &Stages) -> Result<Exit> {
         let working = Arc::clone(&working);
         move || receive(&orders, &working)
     });
+    let mut pool = None;
     for order in received {
+        let obey = || act(&store, order.key, order.force, stages, &Cancel::default());
         let message = match say_to(&store, order.key) {
-            Ok(()) => act(&store, order.key, order.force, stages, &Cancel::default()),
+            Ok(()) => on_threads(&mut pool, order.threads, obey),
             Err(error) => ChildMessage::Failed { failure: error.message, hint: error.hint },
         };
         *locked(&working) = false;
         send(&message);
     }
     Ok(Exit::Success)
+}
+
+/// Within a pool of so many threads, which is kept while the number stays; where none can be made, with those there are.
+fn on_threads<T: Send>(
+    kept: &mut Option<ThreadPool>,
+    threads: usize,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    if kept.as_ref().is_none_or(|pool| pool.current_num_threads() != threads) {
+        *kept = ThreadPoolBuilder::new().num_threads(threads).build().ok();
+    }
+    match kept {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
 }
 
 /// Passes orders on. Where there can be no more, the run has ended: nobody waits for what this process is doing.

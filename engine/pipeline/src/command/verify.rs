@@ -16,7 +16,7 @@ use crate::cli::{Global, Verify};
 use crate::error::{Error, Exit, Result};
 use crate::stage::train::LOSSES;
 use crate::ui::{amount, print};
-use crate::workspace::{Workspace, existing_store, load};
+use crate::workspace::{Workspace, existing_store, load, threads};
 
 pub fn run(global: &Global, args: &Verify) -> Result<Exit> {
     if args.rebuild.is_empty() {
@@ -93,7 +93,7 @@ fn rebuild_one(global: &Global, workspace: &Workspace, plan: &Plan, id: ActionId
         eprintln!("running `{target}` again");
     }
     let cost = workspace.staged.graph.action(id).cost;
-    let work = Work { cost, force: true, device: Some(0), more: false };
+    let work = Work { cost, force: true, device: Some(0), more: false, threads: threads() };
     let again = local_executor(other.clone(), workspace.environment())?
         .execute(*key, &work, &mut |_: Progress| {}, &Cancel::default())
         .map_err(|error| Error::new(Exit::ActionFailed, format!("`{target}`: {error}")))?;
