@@ -172,9 +172,11 @@ fn two_tokens<E: Error>(text: &str) -> Result<(&str, &str), E> {
     if text.starts_with("#version") {
         return Err(E::custom("a comment"));
     }
-    let mut parts = text.split(' ');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(left), Some(right), None) => Ok((left, right)),
+    // Byte by byte: tokens are short.
+    match text.as_bytes().iter().position(|&byte| byte == b' ') {
+        Some(at) if !text.as_bytes()[at + 1..].contains(&b' ') => {
+            Ok((&text[..at], &text[at + 1..]))
+        }
         _ => Err(E::custom("not two tokens")),
     }
 }
