@@ -58,29 +58,30 @@ impl Meter {
         observer: &mut dyn FnMut(Progress),
         work: impl FnOnce() -> T + Send,
     ) -> T {
+        let Some(pool) = spare_pool(rayon::current_num_threads()) else {
+            // No threads left to the process but those there are.
+            let result = work();
+            observer(self.read());
+            return result;
+        };
         let watcher = std::thread::current();
-        let pool = spare_pool(rayon::current_num_threads());
-        std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
+        let mut result = None;
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| {
                 let _wake = WakeOnDrop { meter: self, watcher };
-                match pool {
-                    Some(pool) => {
-                        let result = pool.install(work);
-                        keep(pool);
-                        result
-                    }
-                    // No threads left to the process: rayon's global pool, or this one alone.
-                    None => work(),
-                }
+                result = Some(work());
             });
             while !self.finished.load(Ordering::Acquire) {
                 observer(self.read());
                 std::thread::park_timeout(Duration::from_millis(100));
             }
-            let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            observer(self.read());
-            result
-        })
+        });
+        keep(pool);
+        observer(self.read());
+        match result {
+            Some(result) => result,
+            None => unreachable!("a scope ends with its work, or panics as that did"),
+        }
     }
 }
 
