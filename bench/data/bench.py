@@ -160,38 +160,51 @@ def manifest(folder, folders):
         file.write("\n".join(lines))
 
 
+def several(folders, times, holder):
+    """The same files under several names each: a corpus that many times as large."""
+    for domain in folders:
+        folder = os.path.join(holder, os.path.basename(domain))
+        os.makedirs(folder)
+        for path in glob.glob(os.path.join(domain, "part-*")):
+            for copy in range(times):
+                name = os.path.basename(path).replace("part-", f"part-{copy}-", 1)
+                os.symlink(os.path.abspath(path), os.path.join(folder, name))
+    return sorted(glob.glob(os.path.join(holder, "*")))
+
+
 def user(folders, rounds, raw):
-    """What a user gets: `mixmake run` into an empty store, with its processes, digests and syncs; and on two cores."""
+    """What a user gets: `mixmake run` into an empty store, with its processes, digests and syncs; and on two cores. One core
+    and two take turns."""
     if not os.path.exists(MIXMAKE):
         print(f"\n`mixmake run` is left out: no {MIXMAKE}")
         return
-    print(f"\n`mixmake run 'shards/*'` of all domains into an empty store (gpt2), and the data path alone, on one core and on two\n"
-          f"{'way':26}{'wall s':>8}{'':16}{'CPU s':>8}{'MB/s of wall':>14}{'MB':>7}")
+    print(f"\n`mixmake run 'shards/*'` of all domains into an empty store (gpt2), of the same eight times over, and the data path alone, "
+          f"on one core and on two\n{'way':34}{'wall s':>8}{'':16}{'CPU s':>8}{'MB/s of wall':>14}{'MB':>7}")
     path = os.path.join(CORPORA, "tokenizers", "gpt2", "tokenizer.json")
-    one, two = CORE, f"{CORE},{(int(CORE) + 1) % os.cpu_count()}"
-    walls = {}
-    for name, cores, jobs in [("mixmake run -j 1, 1 core", one, "1"), ("mixmake run -j 2, 2 cores", two, "2"),
-                              ("data path, 1 core", one, None), ("data path, 2 cores", two, None)]:
-        found = []
-        for _ in range(rounds):
-            with tempfile.TemporaryDirectory() as folder:
-                manifest(folder, folders)
-                threads = str(len(cores.split(",")))
-                command = [MIXMAKE, "run", "-q", "-j", jobs, "shards/*"] if jobs else [OURS, path, *folders]
-                result, lines = run(command, {"RAYON_NUM_THREADS": threads, "TMPDIR": folder}, cores, folder)
-                if result is None:
-                    print(f"{name} is left out: {lines[0]}")
-                    break
-                found.append(result)
-        if not found:
-            continue
-        wall = [each["wall"] for each in found]
-        walls[name] = statistics.median(wall)
-        print(f"{name:26}{walls[name]:8.2f} ({min(wall):.2f}-{max(wall):.2f}){'':3}{statistics.median(r['cpu'] for r in found):8.2f}"
-              f"{raw / 1e6 / walls[name]:14.1f}{max(r['mb'] for r in found):7.0f}")
-    names = list(walls)
-    for first, second in zip(names[::2], names[1::2]):
-        print(f"two cores of {first.split(',')[0]}: {walls[first] / walls[second]:.2f}x")
+    with tempfile.TemporaryDirectory() as holder:
+        eightfold = several(folders, 8, holder)
+        for name, of, times, makes in [("mixmake run", folders, 1, True), ("mixmake run, eightfold", eightfold, 8, True),
+                                       ("data path", folders, 1, False)]:
+            found = {1: [], 2: []}
+            for _ in range(rounds):
+                for cores in found:
+                    with tempfile.TemporaryDirectory() as folder:
+                        manifest(folder, of)
+                        on = CORE if cores == 1 else f"{CORE},{(int(CORE) + 1) % os.cpu_count()}"
+                        command = [MIXMAKE, "run", "-q", "-j", str(cores), "shards/*"] if makes else [OURS, path, *of]
+                        environment = {"TMPDIR": folder} | ({} if makes else {"RAYON_NUM_THREADS": str(cores)})
+                        result, lines = run(command, environment, on, folder)
+                        if result is None:
+                            print(f"{name} is left out: {lines[0]}")
+                            return
+                        found[cores].append(result)
+            for cores, results in found.items():
+                wall = [each["wall"] for each in results]
+                print(f"{name + f', {cores} core' + 's' * (cores > 1):34}{statistics.median(wall):8.2f} ({min(wall):.2f}-{max(wall):.2f}){'':3}"
+                      f"{statistics.median(r['cpu'] for r in results):8.2f}{times * raw / 1e6 / statistics.median(wall):14.1f}"
+                      f"{max(r['mb'] for r in results):7.0f}")
+            ratios = [one["wall"] / two["wall"] for one, two in zip(found[1], found[2])]
+            print(f"two cores of {name}: {statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})")
 
 
 def reading():

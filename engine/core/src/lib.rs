@@ -37,6 +37,7 @@ pub mod plan;
 pub mod record;
 pub mod resolve;
 pub mod scheduler;
+pub mod share;
 mod spare;
 pub mod store;
 mod sys;

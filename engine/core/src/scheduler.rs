@@ -23,6 +23,7 @@ use crate::memory::Memory;
 use crate::plan::{Plan, PlanError, State};
 use crate::record::ActionResult;
 use crate::resolve::{Build, Resolved};
+use crate::share::{self, Claim, Threads};
 
 /// How long to wait before asking again for an action that another run holds.
 const HELD_POLL: Duration = Duration::from_millis(200);
@@ -382,11 +383,11 @@ impl<'a> Scheduler<'a> {
         if self.is_stopping() || cancel.is_set() {
             return None;
         }
-        let busy: usize = self.running.values().map(|running| running.threads).sum();
-        let fits = |id: ActionId| busy == 0 || busy + self.threads(id) <= self.options.jobs;
+        let busy = self.busy();
+        let fits = |id: ActionId| busy == 0 || busy + self.needs(id) <= self.options.jobs;
         let chosen = *self.ready.iter().find(|(.., id)| fits(*id) && self.has_device(*id))?;
         self.ready.remove(&chosen);
-        self.start(chosen.2)
+        self.start(chosen)
     }
 
     /// Whether a heavy action but `id` is still to start.
@@ -400,23 +401,29 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// Threads that an action may keep busy: its own and those that nothing else has a use for now. The last one gets all,
-    /// since whatever still runs leaves its own soon.
-    fn granted(&self, id: ActionId) -> usize {
+    /// Threads that an action which takes so many may keep busy: those that nothing else has a use for now as well. The last
+    /// one gets all, since whatever still runs leaves its own soon.
+    fn granted(&self, id: ActionId, takes: usize) -> usize {
         if self.ready.is_empty() && !self.has_more(id) {
             return self.options.jobs;
         }
-        let busy: usize = self.running.values().map(|running| running.threads).sum();
-        let mut spare = self.options.jobs.saturating_sub(busy + self.threads(id));
-        let mut others = self.ready.iter();
-        while let (1.., Some((.., other))) = (spare, others.next()) {
-            spare = spare.saturating_sub(self.threads(*other));
-        }
-        self.threads(id) + spare
+        let threads = Threads { jobs: self.options.jobs, busy: self.busy() + takes };
+        takes + share::spare(threads, self.waiting())
     }
 
-    fn threads(&self, id: ActionId) -> usize {
-        self.build.graph.action(id).threads.clamp(1, self.options.jobs.max(1))
+    /// Threads that are taken.
+    fn busy(&self) -> usize {
+        self.running.values().map(|running| running.threads).sum()
+    }
+
+    fn needs(&self, id: ActionId) -> usize {
+        share::needs(self.build.graph.action(id), self.options.jobs)
+    }
+
+    /// Actions that can start.
+    fn waiting(&self) -> impl Iterator<Item = Claim> + Clone {
+        let claim = |&(_, Reverse(work), id): &Ready| Claim { needs: self.needs(id), work };
+        self.ready.iter().map(claim)
     }
 
     fn has_device(&self, id: ActionId) -> bool {
@@ -432,19 +439,21 @@ impl<'a> Scheduler<'a> {
         Some((pool, free))
     }
 
-    fn start(&mut self, id: ActionId) -> Option<Task> {
+    fn start(&mut self, (_, Reverse(bytes), id): Ready) -> Option<Task> {
         let action = self.build.graph.action(id);
         let key = self.resolved[id.0].as_ref()?.key;
         let device = self.take_device(id);
+        let threads = Threads { jobs: self.options.jobs, busy: self.busy() };
+        let threads = share::takes(action, bytes, threads, self.waiting());
         let work = Work {
             cost: action.cost,
             // An action whose bytes are gone runs without being forced, and once only.
             force: false,
             device: device.map(|(_, place)| place),
             more: action.cost == Cost::Heavy && self.has_more(id),
-            threads: self.granted(id),
+            threads: self.granted(id, threads),
         };
-        let running = Running { threads: self.threads(id), device, started: Instant::now() };
+        let running = Running { threads, device, started: Instant::now() };
         self.running.insert(id, running);
         self.phases[id.0] = Phase::Running;
         let (target, kind) = (action.target.clone(), action.kind.name.to_owned());

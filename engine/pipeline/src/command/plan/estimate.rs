@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use mixmake_core::plan::{Plan, State};
 use mixmake_core::scheduler::RunOptions;
+use mixmake_core::share::{self, Claim, Threads};
 use mixmake_core::{ActionId, Cost, Graph};
 
 /// Actions that the plan's selection needs.
@@ -30,6 +31,13 @@ pub fn clock(
     play.now
 }
 
+/// A running action.
+struct Running {
+    end: f64,
+    id: ActionId,
+    threads: usize,
+}
+
 struct Play<'a> {
     graph: &'a Graph,
     prices: &'a [Option<f64>],
@@ -39,7 +47,7 @@ struct Play<'a> {
     /// Pending actions that each pending action still waits for.
     waits: Vec<usize>,
     ready: BTreeSet<(bool, ActionId)>,
-    running: Vec<(f64, ActionId)>,
+    running: Vec<Running>,
     busy: usize,
     now: f64,
 }
@@ -75,13 +83,13 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn threads(&self, id: ActionId) -> usize {
-        self.graph.action(id).threads.clamp(1, self.jobs)
+    fn needs(&self, id: ActionId) -> usize {
+        share::needs(self.graph.action(id), self.jobs)
     }
 
     fn fits(&self, id: ActionId) -> bool {
         let pool = self.graph.action(id).pool.and_then(|pool| self.free.get(pool));
-        let threads = self.busy == 0 || self.busy + self.threads(id) <= self.jobs;
+        let threads = self.busy == 0 || self.busy + self.needs(id) <= self.jobs;
         threads && pool.is_none_or(|free| *free > 0)
     }
 
@@ -89,10 +97,20 @@ impl<'a> Play<'a> {
         while let Some(&chosen) = self.ready.iter().find(|(_, id)| self.fits(*id)) {
             self.ready.remove(&chosen);
             let id = chosen.1;
-            self.busy += self.threads(id);
+            let threads = self.takes(id);
+            self.busy += threads;
             self.give(id, false);
-            self.running.push((self.now + self.prices[id.0].unwrap_or(0.0), id));
+            let end = self.now + self.prices[id.0].unwrap_or(0.0);
+            self.running.push(Running { end, id, threads });
         }
+    }
+
+    /// As the scheduler, which goes by bytes; here the price says how much work it is, in microseconds.
+    fn takes(&self, id: ActionId) -> usize {
+        let work = |id: ActionId| (self.prices[id.0].unwrap_or(0.0) * 1e6) as u64;
+        let claim = |&(_, id): &(bool, ActionId)| Claim { needs: self.needs(id), work: work(id) };
+        let threads = Threads { jobs: self.jobs, busy: self.busy };
+        share::takes(self.graph.action(id), work(id), threads, self.ready.iter().map(claim))
     }
 
     fn give(&mut self, id: ActionId, back: bool) {
@@ -105,12 +123,11 @@ impl<'a> Play<'a> {
     /// Goes on to when the first running action ends; false where none runs.
     fn end_first(&mut self) -> bool {
         let ends = self.running.iter().enumerate();
-        let first =
-            ends.min_by(|(_, one), (_, other)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        let first = ends.min_by(|(_, a), (_, b)| a.end.total_cmp(&b.end).then(a.id.cmp(&b.id)));
         let Some(place) = first.map(|(place, _)| place) else { return false };
-        let (end, id) = self.running.swap_remove(place);
+        let Running { end, id, threads } = self.running.swap_remove(place);
         self.now = end;
-        self.busy -= self.threads(id);
+        self.busy -= threads;
         self.give(id, true);
         for &dependent in &self.dependents[id.0] {
             if self.waits[dependent.0] > 0 {
@@ -182,8 +199,8 @@ mod tests {
         check(&[(1, None, &[]), (1, None, &[]), (1, None, &[])], &[3.0, 2.0, 1.0], 1, 0, 6.0);
         // A chain is never faster than its sum.
         check(&[(1, None, &[]), (1, None, &[0]), (1, None, &[1])], &[1.0, 2.0, 3.0], 8, 0, 6.0);
-        // One that wants all threads runs alone.
-        check(&[(usize::MAX, None, &[]), (1, None, &[])], &[2.0, 2.0], 4, 0, 4.0);
+        // One that is worth all threads leaves one to another.
+        check(&[(usize::MAX, None, &[]), (1, None, &[])], &[2.0, 2.0], 4, 0, 2.0);
         // One device, whatever the threads.
         check(&[(1, Some("gpu"), &[]), (1, Some("gpu"), &[])], &[2.0, 2.0], 4, 1, 4.0);
         check(&[(1, Some("gpu"), &[]), (1, Some("gpu"), &[])], &[2.0, 2.0], 4, 2, 2.0);
