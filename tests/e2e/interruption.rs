@@ -1,39 +1,28 @@
 //! Ctrl-C: exit 130 (143 by SIGTERM), what is finished is kept, and the next run goes on from there.
 
-use std::time::Duration;
+use rustix::process::Signal;
 
-use rustix::process::{Signal, kill_process};
-
-use crate::harness::Workspace;
+use crate::harness::{Workspace, eventually};
 use crate::{serving, study};
 
 #[test]
 fn an_interrupted_run_keeps_what_is_finished() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let workspace = study::fresh();
-        let mut running = workspace.start(&["run", "--json", "-j", "1"]);
-        running.wait_for_event(|event| {
-            event["event"] == "action-started" && event["target"] == "tokenizer"
-        });
-        // So that an action is under way when the signal comes, or at least not all are done.
-        let child = serving::the_one(&workspace);
-        kill_process(child, Signal::STOP).expect("stopped");
+        let workspace = serving::with_a_waiting_step();
+        let running = workspace.start(&["run", "--json", "-j", "1"]);
+        eventually("the step runs", || workspace.path("started").exists());
         running.signal(signal);
-        std::thread::sleep(Duration::from_millis(200));
-        // Where it was between two actions, it has ended with the run.
-        let _ = kill_process(child, Signal::CONT);
         let outcome = running.wait().expect(code);
-        assert!(!outcome.ran().contains("train/uniform"));
+        assert!(!outcome.ran().contains("samples/beta"));
 
-        let samples = ["samples/alpha", "samples/beta", "samples/gamma"];
-        let later = ["tokenizer", "shards/alpha", "shards/beta", "shards/gamma"];
-        let is_linked = |target: &&str| workspace.path("out").join(target).exists();
-        assert!(samples.iter().all(|target| is_linked(target)), "what is finished is in `out`");
-        let (finished, open): (Vec<_>, Vec<_>) = later.into_iter().partition(is_linked);
-        let ran = workspace.run(&["shards/*"]).ran();
-        let again = |target: &&str| ran.contains(*target);
-        assert!(!samples.iter().chain(&finished).any(again), "{ran:?} ran again");
-        assert!(!open.is_empty() && open.iter().all(again), "{ran:?}");
+        let is_linked = |target: &str| workspace.path("out").join(target).exists();
+        assert!(is_linked("samples/alpha"), "what is finished is shown in `out`");
+        workspace.write("go", "");
+        let ran = workspace.run(&[]).ran();
+        let again = ["documents/alpha", "samples/alpha"];
+        assert!(again.iter().all(|target| !ran.contains(*target)), "{ran:?} ran again");
+        let open = ["step/make", "documents/beta", "samples/beta", "tokenizer", "shards/beta"];
+        assert!(open.iter().all(|target| ran.contains(*target)), "{ran:?}");
     }
 }
 
@@ -52,7 +41,7 @@ fn a_killed_run_leaves_no_child_behind() {
 
 fn no_child_is_left(workspace: &Workspace) {
     let store = workspace.store().to_string_lossy().into_owned();
-    crate::harness::eventually("its children end", || {
+    eventually("its children end", || {
         let processes = std::fs::read_dir("/proc").expect("a process table").filter_map(Result::ok);
         let mut lines =
             processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());

@@ -42,8 +42,8 @@ pub struct Action {
     pub inputs: Vec<Input>,
     pub outputs: Vec<OutputSpec>,
     pub cost: Cost,
-    /// Processor threads it keeps busy, or that a heavy one is worth where there are as many; a scheduling hint, never part of the
-    /// key.
+    /// Processor threads it keeps busy, or that a heavy one is worth where there are as many; `usize::MAX` of one that is to run
+    /// alone. A scheduling hint, never part of the key.
     pub threads: usize,
     /// A pool of exclusive devices it takes one of (`"gpu"`); never part of the key.
     pub pool: Option<&'static str>,

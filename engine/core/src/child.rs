@@ -19,6 +19,8 @@ use crate::lease::Holder;
 
 /// How often a child is asked whether to stop, and whether it has ended.
 const POLL: Duration = Duration::from_millis(20);
+/// How long a child with nothing to do may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a process that serves is asked for: an object a line, on its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "message")]
 pub enum ChildMessage {
+    /// An order has come, from a process that serves.
+    Begun,
     Progress {
         progress: Progress,
     },
@@ -55,9 +59,12 @@ pub enum ChildMessage {
 }
 
 /// What is heard of one action.
+#[derive(Default)]
 pub(crate) struct Heard {
-    /// The last message, where it is not progress.
+    /// How the action ended, where the process said so.
     pub last: Option<ChildMessage>,
+    /// Whether it said anything before.
+    pub begun: bool,
     /// How the process ended, where it did.
     pub status: Option<ExitStatus>,
 }
@@ -75,17 +82,18 @@ impl Process {
     /// Starts a process that runs one action and ends. What it says on standard error is appended to `log`: whoever gets
     /// the action's lease empties it first.
     pub fn alone(mut command: Command, log: &Path) -> io::Result<Self> {
+        Self::spawn(command.stdin(Stdio::null()), log)
+    }
+
+    /// Starts a process that serves one action after the other. Until the first one, of which `log` is, it says nothing but
+    /// why it cannot serve; then each action's log is its own to find.
+    pub fn serving(mut command: Command, log: &Path) -> io::Result<Self> {
+        Self::spawn(command.stdin(Stdio::piped()), log)
+    }
+
+    fn spawn(command: &mut Command, log: &Path) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
-        Self::spawn(command.stdin(Stdio::null()).stderr(log))
-    }
-
-    /// Starts a process that serves one action after the other. It says nothing but in answer to an order.
-    pub fn serving(mut command: Command) -> io::Result<Self> {
-        Self::spawn(command.stdin(Stdio::piped()).stderr(Stdio::null()))
-    }
-
-    fn spawn(command: &mut Command) -> io::Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let (orders, messages) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
         Ok(Self { child: Mutex::new(child), orders, messages })
     }
@@ -105,45 +113,62 @@ impl Process {
         cancel: &Cancel,
         grace: Duration,
     ) -> io::Result<Heard> {
-        let (child, serves, messages) = (&self.child, self.orders.is_some(), &mut self.messages);
+        let (child, orders, messages) = (&self.child, &mut self.orders, &mut self.messages);
         let ended = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let watch = scope.spawn(|| stop_when_cancelled(child, cancel, &ended, grace));
-            let last = messages.as_mut().and_then(|lines| follow(lines, serves, progress));
-            let status = if serves && last.is_some() { Ok(None) } else { wait(child).map(Some) };
+            let serves = orders.is_some();
+            let lines = messages.as_mut();
+            let mut heard =
+                lines.map_or_else(Heard::default, |lines| follow(lines, serves, progress));
+            let mut status = Ok(None);
+            if !serves || heard.last.is_none() {
+                // One that serves and no longer speaks has ended, or else ends by this.
+                *orders = None;
+                status = wait(child).map(Some);
+            }
             ended.store(true, Ordering::SeqCst);
             watch.thread().unpark();
-            Ok(Heard { last, status: status? })
+            heard.status = status?;
+            Ok(heard)
         })
     }
 }
 
-/// One that serves has nothing left to do; others have ended.
+/// One that serves has nothing left to do, so it ends soon, unless it is stopped or hangs; others have ended.
 impl Drop for Process {
     fn drop(&mut self) {
         self.orders = None;
-        let _ = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let asked = Instant::now();
+        while matches!(child.try_wait(), Ok(None)) {
+            if asked.elapsed() > PATIENCE {
+                let _ = child.kill();
+                let _ = child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 }
 
 /// Passes progress on; gives the last message that is not progress, or at once the first where more actions may follow.
-fn follow(
-    lines: &mut impl BufRead,
-    serves: bool,
-    progress: &mut dyn FnMut(Progress),
-) -> Option<ChildMessage> {
-    let mut last = None;
-    for line in lines.lines().map_while(Result::ok) {
-        match serde_json::from_str(&line) {
+fn follow(lines: &mut impl BufRead, serves: bool, progress: &mut dyn FnMut(Progress)) -> Heard {
+    let (mut heard, mut line) = (Heard::default(), Vec::new());
+    // Any other line is some library's that the action uses.
+    while matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
+        match serde_json::from_slice(&line) {
+            Ok(ChildMessage::Begun) => heard.begun = true,
             Ok(ChildMessage::Progress { progress: step }) => progress(step),
-            Ok(message) => last = Some(message),
-            Err(_) => tracing::debug!("not a message: {line}"),
+            Ok(message) => heard.last = Some(message),
+            Err(_) => tracing::debug!("not a message: {}", String::from_utf8_lossy(&line)),
         }
-        if serves && last.is_some() {
+        if serves && heard.last.is_some() {
             break;
         }
+        line.clear();
     }
-    last
+    heard
 }
 
 fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {

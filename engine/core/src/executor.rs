@@ -91,38 +91,66 @@ pub struct LocalExecutor<'a> {
 /// Processes that have done an action and can do another: starting one anew, and what it loads and warms up, takes longer
 /// than many an action.
 #[derive(Debug, Default)]
-pub struct Idle {
-    processes: Mutex<Vec<Process>>,
+pub struct Idle(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    processes: Vec<Process>,
     /// Nothing is left for them to wait for.
-    closed: AtomicBool,
+    closed: bool,
+    /// Actions under way that are to have the machine without them.
+    alone: usize,
 }
 
 impl Idle {
-    fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The one that worked last: its memory is the warmest.
     fn take(&self) -> Option<Process> {
-        self.processes().pop()
+        self.waiting().processes.pop()
     }
 
+    /// Keeps a process, or ends it.
     fn keep(&self, process: Process) {
-        if !self.closed.load(Ordering::SeqCst) {
-            self.processes().push(process);
+        let mut waiting = self.waiting();
+        if !waiting.closed && waiting.alone == 0 {
+            waiting.processes.push(process);
+        } else {
+            // It is waited for, and not under the lock.
+            drop(waiting);
+            drop(process);
         }
     }
 
     /// Ends those that wait, and from now on all whose action ends.
     fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        self.end();
-    }
-
-    fn end(&self) {
-        let ended = std::mem::take(&mut *self.processes());
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        let ended = std::mem::take(&mut waiting.processes);
+        drop(waiting);
         // Not under the lock: each is waited for.
         drop(ended);
+    }
+
+    /// Ends those that wait, and keeps none until the guard is dropped.
+    fn without(&self) -> Alone<'_> {
+        let mut waiting = self.waiting();
+        waiting.alone += 1;
+        let ended = std::mem::take(&mut waiting.processes);
+        drop(waiting);
+        drop(ended);
+        Alone(self)
+    }
+}
+
+/// While there is one, no process waits.
+struct Alone<'i>(&'i Idle);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.waiting().alone -= 1;
     }
 }
 
@@ -171,33 +199,64 @@ impl LocalExecutor<'_> {
         cancel: &Cancel,
     ) -> Result<Executed, Ended> {
         let order = Order { key, force: work.force, threads: work.threads };
-        let mut process = self.ordered(&order)?;
+        let waited = self.waited(&order);
         if !work.more {
             self.idle.close();
         }
+        if let Some(mut process) = waited {
+            let heard = self.listen(&mut process, progress, cancel)?;
+            if heard.begun || heard.last.is_some() || cancel.is_set() {
+                return self.conclude_served(key, process, heard, cancel);
+            }
+            // It was dying when the order came, and nobody has begun.
+        }
+        let mut process = self.serving(key)?;
+        // Where it ended at once, listening says how.
+        let _ = process.order(&order);
+        let heard = self.listen(&mut process, progress, cancel)?;
+        self.conclude_served(key, process, heard, cancel)
+    }
+
+    /// A process that waited, asked for an action.
+    fn waited(&self, order: &Order) -> Option<Process> {
+        while let Some(mut process) = self.idle.take() {
+            // One that has died meanwhile is no loss.
+            if process.order(order).is_ok() {
+                return Some(process);
+            }
+        }
+        None
+    }
+
+    /// A new process that serves; what it says before an order is said of `key`.
+    fn serving(&self, key: Key) -> Result<Process, ExecError> {
+        let mut command = self.command();
+        command.arg("--serve");
+        let process = Process::serving(command, &self.log_of(key)?);
+        Ok(process.at("start", &self.program)?)
+    }
+
+    fn listen(
+        &self,
+        process: &mut Process,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<Heard, ExecError> {
         let heard = process.listen(progress, cancel, self.grace);
-        let heard = heard.at("wait for", &self.program).map_err(ExecError::from)?;
+        Ok(heard.at("wait for", &self.program)?)
+    }
+
+    fn conclude_served(
+        &self,
+        key: Key,
+        process: Process,
+        heard: Heard,
+        cancel: &Cancel,
+    ) -> Result<Executed, Ended> {
         if heard.status.is_none() && matches!(heard.last, Some(ChildMessage::Done { .. })) {
             self.idle.keep(process);
         }
         self.conclude(key, heard, cancel)
-    }
-
-    /// A process that was asked for an action.
-    fn ordered(&self, order: &Order) -> Result<Process, Ended> {
-        while let Some(mut process) = self.idle.take() {
-            // One that has ended meanwhile is no loss.
-            if process.order(order).is_ok() {
-                return Ok(process);
-            }
-        }
-        let mut command = self.command();
-        command.arg("--serve");
-        let process = Process::serving(command).at("start", &self.program);
-        let mut process = process.map_err(ExecError::from)?;
-        // Where it ended at once, listening says how.
-        let _ = process.order(order);
-        Ok(process)
     }
 
     fn in_process_of_its_own(
@@ -208,9 +267,7 @@ impl LocalExecutor<'_> {
         cancel: &Cancel,
     ) -> Result<Executed, Ended> {
         // What comes may need all memory, and for long.
-        self.idle.end();
-        let log = self.store.log_path(key);
-        files::ensure_parent(&log).map_err(ExecError::from)?;
+        let _alone = self.idle.without();
         let mut command = self.command();
         command.arg(key.to_hex());
         if work.force {
@@ -219,9 +276,9 @@ impl LocalExecutor<'_> {
         if let Some(device) = work.device {
             command.env("MIXMAKE_DEVICE", device.to_string());
         }
-        let process = Process::alone(command, &log).at("start", &self.program);
-        let heard = process.map_err(ExecError::from)?.listen(progress, cancel, self.grace);
-        let heard = heard.at("wait for", &self.program).map_err(ExecError::from)?;
+        let process = Process::alone(command, &self.log_of(key)?).at("start", &self.program);
+        let mut process = process.map_err(ExecError::from)?;
+        let heard = self.listen(&mut process, progress, cancel)?;
         self.conclude(key, heard, cancel)
     }
 
@@ -231,6 +288,13 @@ impl LocalExecutor<'_> {
         command.env(PARENT, std::process::id().to_string());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// Where an action's log is, in a folder that is there.
+    fn log_of(&self, key: Key) -> Result<PathBuf, ExecError> {
+        let log = self.store.log_path(key);
+        files::ensure_parent(&log)?;
+        Ok(log)
     }
 
     /// What an action of this process would have said to its log.
@@ -256,7 +320,7 @@ impl LocalExecutor<'_> {
             Some(ChildMessage::Failed { failure, hint }) => {
                 ExecError::Failed(Failure { message: failure, hint })
             }
-            Some(ChildMessage::Progress { .. }) | None => {
+            Some(ChildMessage::Begun | ChildMessage::Progress { .. }) | None => {
                 let how = heard.status.map_or("unknown".into(), |status| status.to_string());
                 let message = format!("its process ended without a word ({how})");
                 let hint = match heard.status.and_then(|status| status.signal()) {

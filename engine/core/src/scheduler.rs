@@ -104,7 +104,10 @@ pub fn run(
 
 /// What a running action holds.
 struct Running {
+    /// Threads that others do without.
     threads: usize,
+    /// Threads that it may keep busy.
+    granted: usize,
     device: Option<(&'static str, usize)>,
     started: Instant,
 }
@@ -149,9 +152,18 @@ enum Phase {
     Failed,
 }
 
-/// An action that can start, by order of start: light before heavy, then the one that reads most, so that no long one is
-/// left for the end, then as in the graph.
-type Ready = (bool, Reverse<u64>, ActionId);
+/// An action that can start, by order of start, then as in the graph.
+type Ready = (Turn, Reverse<u64>, ActionId);
+
+/// What decides first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Light,
+    /// It waits for a network or a command, and others wait for what it makes of nothing.
+    WithoutInputs,
+    /// By the bytes of its inputs, the most first, so that no long one is left for the end.
+    ByBytes,
+}
 
 struct Scheduler<'a> {
     build: &'a Build<'a>,
@@ -313,9 +325,13 @@ impl<'a> Scheduler<'a> {
         self.memory.want(resolved.key);
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
-        let heavy = self.build.graph.action(id).cost != Cost::Light;
-        let bytes = if heavy { self.build.input_bytes(id, &self.results) } else { 0 };
-        self.ready.insert((heavy, Reverse(bytes), id));
+        let action = self.build.graph.action(id);
+        let (turn, bytes) = match action.cost {
+            Cost::Light => (Turn::Light, 0),
+            _ if action.inputs.is_empty() => (Turn::WithoutInputs, 0),
+            _ => (Turn::ByBytes, self.build.input_bytes(id, &self.results)),
+        };
+        self.ready.insert((turn, Reverse(bytes), id));
         Ok(())
     }
 
@@ -401,14 +417,16 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// Threads that an action which takes so many may keep busy: those that nothing else has a use for now as well. The last
-    /// one gets all, since whatever still runs leaves its own soon.
+    /// Threads that a heavy action which takes so many may keep busy: also those that nothing else has a use for now, as far as
+    /// none was given them before. The last one gets all, since whatever still runs leaves its own soon.
     fn granted(&self, id: ActionId, takes: usize) -> usize {
         if self.ready.is_empty() && !self.has_more(id) {
             return self.options.jobs;
         }
         let threads = Threads { jobs: self.options.jobs, busy: self.busy() + takes };
-        takes + share::spare(threads, self.waiting())
+        let given: usize = self.running.values().map(|running| running.granted).sum();
+        let ungiven = self.options.jobs.saturating_sub(given + takes);
+        takes + share::spare(threads, self.waiting()).min(ungiven)
     }
 
     /// Threads that are taken.
@@ -423,7 +441,7 @@ impl<'a> Scheduler<'a> {
     /// Actions that can start.
     fn waiting(&self) -> impl Iterator<Item = Claim> + Clone {
         let claim = |&(_, Reverse(work), id): &Ready| Claim { needs: self.needs(id), work };
-        self.ready.iter().map(claim)
+        self.ready.iter().filter(|(.., id)| self.has_device(*id)).map(claim)
     }
 
     fn has_device(&self, id: ActionId) -> bool {
@@ -445,15 +463,17 @@ impl<'a> Scheduler<'a> {
         let device = self.take_device(id);
         let threads = Threads { jobs: self.options.jobs, busy: self.busy() };
         let threads = share::takes(action, bytes, threads, self.waiting());
+        let heavy = action.cost == Cost::Heavy;
+        let granted = if heavy { self.granted(id, threads) } else { threads };
         let work = Work {
             cost: action.cost,
             // An action whose bytes are gone runs without being forced, and once only.
             force: false,
             device: device.map(|(_, place)| place),
-            more: action.cost == Cost::Heavy && self.has_more(id),
-            threads: self.granted(id, threads),
+            more: heavy && self.has_more(id),
+            threads: granted,
         };
-        let running = Running { threads, device, started: Instant::now() };
+        let running = Running { threads, granted, device, started: Instant::now() };
         self.running.insert(id, running);
         self.phases[id.0] = Phase::Running;
         let (target, kind) = (action.target.clone(), action.kind.name.to_owned());

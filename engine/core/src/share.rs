@@ -21,11 +21,13 @@ pub struct Threads {
     pub busy: usize,
 }
 
-/// Threads that must be free for an action to start: a heavy one makes do with one.
+/// Threads that must be free for an action to start: a heavy one makes do with one, unless it is to have them all, since two of
+/// its kind need too much memory.
 #[must_use]
 pub fn needs(action: &Action, jobs: usize) -> usize {
     match action.cost {
-        Cost::Heavy => 1,
+        Cost::Heavy if action.threads < usize::MAX => 1,
+        Cost::Heavy => jobs.max(1),
         Cost::Light | Cost::Command | Cost::Alone => action.threads.clamp(1, jobs.max(1)),
     }
 }
@@ -46,7 +48,7 @@ pub fn takes(
     }
     let free = threads.jobs.saturating_sub(threads.busy).max(needs);
     // Of very many the first, which are the largest, are enough to leave it no more than it needs.
-    let others = waiting.clone().take(4 * threads.jobs);
+    let others = waiting.clone().take(threads.jobs.saturating_mul(4));
     let all: u128 = others.map(|claim| u128::from(claim.work)).sum();
     let part = free as u128 * u128::from(work) / (all + u128::from(work)).max(1);
     let part = usize::try_from(part).unwrap_or(free);
@@ -116,10 +118,20 @@ mod tests {
     fn odd_numbers_are_no_matter() {
         let none = || std::iter::empty();
         let threads = Threads { jobs: 8, busy: 1 };
-        assert_eq!(takes(&action(Cost::Heavy, usize::MAX), u64::MAX, threads, none()), 7);
+        assert_eq!(takes(&action(Cost::Heavy, usize::MAX - 1), u64::MAX, threads, none()), 7);
+        let most_threads = Threads { jobs: usize::MAX, busy: 1 };
+        assert_eq!(takes(&action(Cost::Heavy, 3), 1, most_threads, none()), 3);
         assert_eq!(takes(&action(Cost::Heavy, 0), 0, threads, none()), 1);
         let most = [Claim { needs: usize::MAX, work: u64::MAX }; 3];
         assert_eq!(takes(&action(Cost::Heavy, 9), 1, threads, most.into_iter()), 1);
+    }
+
+    #[test]
+    fn one_that_is_to_have_all_waits_for_them() {
+        let all = action(Cost::Heavy, usize::MAX);
+        assert_eq!((needs(&all, 8), needs(&all, 0)), (8, 1));
+        let others = [Claim { needs: 1, work: 99 }; 3].into_iter();
+        assert_eq!(takes(&all, 1, Threads { jobs: 8, busy: 0 }, others), 8);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::cli::{Exec, Global};
 use crate::error::{Error, Exit, Result};
 use crate::runner::Stages;
 use crate::stage::train;
-use crate::workspace::{existing_store, gpu_count};
+use crate::workspace::{existing_store, gpu_count, threads};
 
 /// The binary that links libtorch, beside this one.
 const TRAINER: &str = "mixmake-trainer";
@@ -58,9 +58,11 @@ fn serve(global: &Global, stages: &Stages) -> Result<Exit> {
     });
     let mut pool = None;
     for order in received {
+        send(&ChildMessage::Begun);
         let obey = || act(&store, order.key, order.force, stages, &Cancel::default());
         let message = match say_to(&store, order.key) {
-            Ok(()) => on_threads(&mut pool, order.threads, obey),
+            // More than the machine has would do nothing but harm.
+            Ok(()) => on_threads(&mut pool, order.threads.min(threads()), obey),
             Err(error) => ChildMessage::Failed { failure: error.message, hint: error.hint },
         };
         *locked(&working) = false;

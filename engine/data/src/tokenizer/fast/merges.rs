@@ -67,7 +67,9 @@ impl Merges {
     pub fn new(merges: &[(u32, u32, u32)]) -> Option<Self> {
         // The largest ids are not used, so that no slot looks empty.
         let fits = |id: u32| id < (1 << ID_BITS) - 1;
-        if merges.len() > 1 << RANK_BITS || !merges.iter().all(|m| fits(m.0) && fits(m.1)) {
+        if merges.len() > 1 << RANK_BITS
+            || !merges.iter().all(|m| fits(m.0) && fits(m.1) && fits(m.2))
+        {
             return None;
         }
         // At most five slots in six are taken: fuller ones take long to find pilots for.

@@ -1,6 +1,7 @@
 //! How long a plan takes on the clock: its prices played through with the threads and devices that a
 //! run has, in the order in which the scheduler starts actions.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use mixmake_core::plan::{Plan, State};
@@ -31,6 +32,9 @@ pub fn clock(
     play.now
 }
 
+/// An action that can start, by order of start.
+type Ready = (u8, Reverse<u64>, ActionId);
+
 /// A running action.
 struct Running {
     end: f64,
@@ -46,7 +50,7 @@ struct Play<'a> {
     dependents: Vec<Vec<ActionId>>,
     /// Pending actions that each pending action still waits for.
     waits: Vec<usize>,
-    ready: BTreeSet<(bool, ActionId)>,
+    ready: BTreeSet<Ready>,
     running: Vec<Running>,
     busy: usize,
     now: f64,
@@ -66,7 +70,7 @@ impl<'a> Play<'a> {
             let producers = graph.producers(id);
             waits[id.0] = producers.iter().filter(|producer| pending.contains(producer)).count();
             if waits[id.0] == 0 {
-                ready.insert(order(graph, id));
+                ready.insert(order(graph, prices, id));
             }
         }
         Self {
@@ -94,9 +98,9 @@ impl<'a> Play<'a> {
     }
 
     fn start(&mut self) {
-        while let Some(&chosen) = self.ready.iter().find(|(_, id)| self.fits(*id)) {
+        while let Some(&chosen) = self.ready.iter().find(|(.., id)| self.fits(*id)) {
             self.ready.remove(&chosen);
-            let id = chosen.1;
+            let id = chosen.2;
             let threads = self.takes(id);
             self.busy += threads;
             self.give(id, false);
@@ -105,12 +109,13 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// As the scheduler, which goes by bytes; here the price says how much work it is, in microseconds.
+    /// As the scheduler, which goes by bytes; here the price says how much work it is.
     fn takes(&self, id: ActionId) -> usize {
-        let work = |id: ActionId| (self.prices[id.0].unwrap_or(0.0) * 1e6) as u64;
-        let claim = |&(_, id): &(bool, ActionId)| Claim { needs: self.needs(id), work: work(id) };
+        let claim =
+            |&(.., id): &Ready| Claim { needs: self.needs(id), work: work(self.prices, id) };
         let threads = Threads { jobs: self.jobs, busy: self.busy };
-        share::takes(self.graph.action(id), work(id), threads, self.ready.iter().map(claim))
+        let waiting = self.ready.iter().map(claim);
+        share::takes(self.graph.action(id), work(self.prices, id), threads, waiting)
     }
 
     fn give(&mut self, id: ActionId, back: bool) {
@@ -133,7 +138,7 @@ impl<'a> Play<'a> {
             if self.waits[dependent.0] > 0 {
                 self.waits[dependent.0] -= 1;
                 if self.waits[dependent.0] == 0 {
-                    self.ready.insert(order(self.graph, dependent));
+                    self.ready.insert(order(self.graph, self.prices, dependent));
                 }
             }
         }
@@ -141,9 +146,20 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Light actions start before heavy ones, then as in the graph.
-fn order(graph: &Graph, id: ActionId) -> (bool, ActionId) {
-    (graph.action(id).cost != Cost::Light, id)
+/// As the scheduler, with the price for the bytes: light actions first, then those without inputs, then the longest.
+fn order(graph: &Graph, prices: &[Option<f64>], id: ActionId) -> Ready {
+    let action = graph.action(id);
+    let turn = match action.cost {
+        Cost::Light => 0,
+        _ if action.inputs.is_empty() => 1,
+        _ => 2,
+    };
+    (turn, Reverse(if turn == 2 { work(prices, id) } else { 0 }), id)
+}
+
+/// In microseconds.
+fn work(prices: &[Option<f64>], id: ActionId) -> u64 {
+    (prices[id.0].unwrap_or(0.0) * 1e6) as u64
 }
 
 #[cfg(test)]
@@ -199,8 +215,9 @@ mod tests {
         check(&[(1, None, &[]), (1, None, &[]), (1, None, &[])], &[3.0, 2.0, 1.0], 1, 0, 6.0);
         // A chain is never faster than its sum.
         check(&[(1, None, &[]), (1, None, &[0]), (1, None, &[1])], &[1.0, 2.0, 3.0], 8, 0, 6.0);
-        // One that is worth all threads leaves one to another.
-        check(&[(usize::MAX, None, &[]), (1, None, &[])], &[2.0, 2.0], 4, 0, 2.0);
+        // One that wants all threads runs alone; one that is worth them leaves one to another.
+        check(&[(usize::MAX, None, &[]), (1, None, &[])], &[2.0, 2.0], 4, 0, 4.0);
+        check(&[(4, None, &[]), (1, None, &[])], &[2.0, 2.0], 4, 0, 2.0);
         // One device, whatever the threads.
         check(&[(1, Some("gpu"), &[]), (1, Some("gpu"), &[])], &[2.0, 2.0], 4, 1, 4.0);
         check(&[(1, Some("gpu"), &[]), (1, Some("gpu"), &[])], &[2.0, 2.0], 4, 2, 2.0);
