@@ -131,6 +131,8 @@ pub struct JobInput {
     pub path: PathBuf,
     /// What people call it, where that is not the path.
     pub name: Option<String>,
+    /// Whether it is an object of the store, whose bytes never change, but whose time of change is that of its last use.
+    pub stored: bool,
 }
 
 impl Job<'_> {
@@ -355,6 +357,7 @@ fn prepare<'a>(
             None => store.object_path(input.digest),
         },
         name: input.name.clone(),
+        stored: input.file.is_none(),
     });
     Ok(Job {
         key: request.key,

@@ -129,7 +129,7 @@ impl Count {
 /// All whole documents of a file.
 fn documents(file: &Path, scratch: &Path) -> Result<PathBuf, Failure> {
     let format = Format::guess(file).ok_or("an unknown format")?;
-    let source = Source { path: file.into(), digest: "00".into(), format };
+    let source = Source { path: file.into(), digest: "00".into(), format, stored: false };
     let out = SampleFiles {
         train: scratch.join("train"),
         held_out: scratch.join("held-out"),

@@ -113,7 +113,8 @@ fn sources(folder: &Path) -> Result<Vec<Source>, Failure> {
     let source = |(i, path): (usize, &PathBuf)| {
         let format = Format::guess(path).ok_or("an unknown format")?;
         // Any names that differ: the real ones are computed once a file ever, not once a run.
-        Ok(Source { path: path.clone(), digest: format!("{i:064x}"), format })
+        let digest = format!("{i:064x}");
+        Ok(Source { path: path.clone(), digest, format, stored: false })
     };
     files.iter().enumerate().map(source).collect()
 }

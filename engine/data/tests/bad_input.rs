@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use common::{Corpus, everything, gzip, json_lines, source, texts, xz, zstd};
-use mixmake_data::corpus::{Format, OnError, SamplesSpec};
+use mixmake_data::DataError;
+use mixmake_data::corpus::{Format, OnError, SamplesSpec, SamplesStats};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
@@ -309,13 +310,14 @@ fn a_senseless_spec_is_refused() {
     check(SamplesSpec { max_documents: Some(0), ..everything() }, "max-documents");
 }
 
-#[test]
-fn a_source_that_changes_while_read_is_an_error_even_on_skip() {
-    let corpus =
+/// Reads a long file whose time of change is set all the while.
+fn extract_while_touched(stored: bool) -> Result<SamplesStats, DataError> {
+    let mut corpus =
         Corpus::with("a.jsonl", json_lines((0..200_000).map(|_| "some text of a long file")));
+    corpus.sources[0].stored = stored;
     let file = std::fs::File::options().write(true).open(corpus.path("a.jsonl")).expect("opened");
     let (touches, done) = (AtomicU64::new(0), AtomicBool::new(false));
-    let result = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 let n = touches.fetch_add(1, Ordering::Relaxed);
@@ -329,9 +331,19 @@ fn a_source_that_changes_while_read_is_an_error_even_on_skip() {
         let result = corpus.extract(&skip());
         done.store(true, Ordering::Relaxed);
         result
-    });
-    let refusal = result.expect_err("a changed source").to_string();
+    })
+}
+
+#[test]
+fn a_source_that_changes_while_read_is_an_error_even_on_skip() {
+    let refusal = extract_while_touched(false).expect_err("a changed source").to_string();
     assert!(refusal.contains("a.jsonl` changed while it was read"), "{refusal}");
+}
+
+/// Another action may use it too, which is noted in its times.
+#[test]
+fn an_object_of_a_store_is_read_though_its_times_change() {
+    assert_eq!(extract_while_touched(true).expect("read").rows, 200_000);
 }
 
 /// Cuts a file as soon as this process has read some of it; says whether it came to that before `done`.

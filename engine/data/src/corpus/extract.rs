@@ -203,20 +203,21 @@ fn take_source(
     buffers: &mut read::Buffers,
     meter: &Meter,
 ) -> Result<(), DataError> {
-    let before = match stamp(&source.path) {
+    let before = match stamp(source) {
         Ok(before) => before,
         Err(e) => return intake.unreadable(None, format!("cannot open: {e}")),
     };
     read::read(source, intake, buffers, meter)?;
-    match stamp(&source.path) {
+    match stamp(source) {
         Ok(after) if after == before => Ok(()),
         _ => Err(DataError::SourceChanged { path: source.path.clone() }),
     }
 }
 
-fn stamp(path: &PathBuf) -> std::io::Result<(u64, SystemTime)> {
-    let metadata = std::fs::metadata(path)?;
-    Ok((metadata.len(), metadata.modified()?))
+fn stamp(source: &Source) -> std::io::Result<(u64, Option<SystemTime>)> {
+    let metadata = std::fs::metadata(&source.path)?;
+    let modified = if source.stored { None } else { Some(metadata.modified()?) };
+    Ok((metadata.len(), modified))
 }
 
 fn refuse_problems(sources: &[&Source], spec: &ReadSpec, tally: &Tally) -> Result<(), DataError> {

@@ -206,6 +206,8 @@ pub struct Source {
     pub digest: String,
     /// Its layout.
     pub format: Format,
+    /// Whether it is kept by its content and so never changes; when it was last used may be noted as its time of change.
+    pub stored: bool,
 }
 
 /// Where the outputs of reading go.

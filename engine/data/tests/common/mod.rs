@@ -94,7 +94,8 @@ impl Corpus {
 
 pub fn source(path: &Path, format: Format) -> Source {
     let digest = std::fs::read(path).map(|bytes| blake3::hash(&bytes)).unwrap_or(blake3::hash(b""));
-    Source { path: path.to_path_buf(), digest: digest.to_hex().to_string(), format }
+    let digest = digest.to_hex().to_string();
+    Source { path: path.to_path_buf(), digest, format, stored: false }
 }
 
 pub fn rows(path: &Path) -> Vec<Row> {

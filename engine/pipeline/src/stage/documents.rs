@@ -182,7 +182,8 @@ pub(super) fn sources(job: &Job, role: &str) -> Result<Vec<corpus::Source>, Fail
             let format = serde_json::from_value(format).map_err(|error| {
                 Failure::new(format!("format of `{}`: {error}", input.path.display()))
             })?;
-            Ok(corpus::Source { path: input.path.clone(), digest: input.digest.to_hex(), format })
+            let (path, digest) = (input.path.clone(), input.digest.to_hex());
+            Ok(corpus::Source { path, digest, format, stored: input.stored })
         })
         .collect()
 }
