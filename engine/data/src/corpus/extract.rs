@@ -1,7 +1,7 @@
 //! Reading: sources on all threads to one documents file and its account. Knows the order of steps, leaves each to
 //! its module; what is decided among documents is `select`'s.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
