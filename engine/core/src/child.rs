@@ -1,9 +1,8 @@
 //! A process of this program that runs actions: starting it, talking with it, stopping it. Knows messages and processes,
 //! not what an action is.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -79,20 +78,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a process that runs one action and ends. What it says on standard error is appended to `log`: whoever gets
-    /// the action's lease empties it first.
-    pub fn alone(mut command: Command, log: &Path) -> io::Result<Self> {
+    /// Starts a process that runs one action and ends. What it says on standard error goes to `log`.
+    pub fn alone(mut command: Command, log: File) -> io::Result<Self> {
         Self::spawn(command.stdin(Stdio::null()), log)
     }
 
     /// Starts a process that serves one action after the other. Until the first one, of which `log` is, it says nothing but
     /// why it cannot serve; then each action's log is its own to find.
-    pub fn serving(mut command: Command, log: &Path) -> io::Result<Self> {
+    pub fn serving(mut command: Command, log: File) -> io::Result<Self> {
         Self::spawn(command.stdin(Stdio::piped()), log)
     }
 
-    fn spawn(command: &mut Command, log: &Path) -> io::Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(log)?;
+    fn spawn(command: &mut Command, log: File) -> io::Result<Self> {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let (orders, messages) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
         Ok(Self { child: Mutex::new(child), orders, messages })

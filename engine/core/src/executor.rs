@@ -1,5 +1,6 @@
 //! Where an action runs: in this process, in one that serves many, or in one of its own.
 
+use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -232,7 +233,7 @@ impl LocalExecutor<'_> {
     fn serving(&self, key: Key) -> Result<Process, ExecError> {
         let mut command = self.command();
         command.arg("--serve");
-        let process = Process::serving(command, &self.log_of(key)?);
+        let process = Process::serving(command, self.log_of(key)?);
         Ok(process.at("start", &self.program)?)
     }
 
@@ -276,7 +277,7 @@ impl LocalExecutor<'_> {
         if let Some(device) = work.device {
             command.env("MIXMAKE_DEVICE", device.to_string());
         }
-        let process = Process::alone(command, &self.log_of(key)?).at("start", &self.program);
+        let process = Process::alone(command, self.log_of(key)?).at("start", &self.program);
         let mut process = process.map_err(ExecError::from)?;
         let heard = self.listen(&mut process, progress, cancel)?;
         self.conclude(key, heard, cancel)
@@ -290,11 +291,11 @@ impl LocalExecutor<'_> {
         command
     }
 
-    /// Where an action's log is, in a folder that is there.
-    fn log_of(&self, key: Key) -> Result<PathBuf, ExecError> {
+    /// An action's log, to append to: whoever gets its lease empties it first.
+    fn log_of(&self, key: Key) -> Result<File, ExecError> {
         let log = self.store.log_path(key);
         files::ensure_parent(&log)?;
-        Ok(log)
+        Ok(OpenOptions::new().create(true).append(true).open(&log).at("write", &log)?)
     }
 
     /// What an action of this process would have said to its log.
