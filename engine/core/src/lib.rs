@@ -41,6 +41,7 @@ pub mod share;
 mod spare;
 pub mod store;
 mod sys;
+pub mod turn;
 pub mod verify;
 
 pub use action::{Action, Cost, Input, Kind, OutputSpec, Source};

@@ -3,7 +3,6 @@
 //! Keys are computed as results arrive, so an action whose inputs came out as before is cut off.
 //! A failure stops what has not started (unless `keep_going`); what runs is finished and kept.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::plan::{Plan, PlanError, State};
 use crate::record::ActionResult;
 use crate::resolve::{Build, Resolved};
 use crate::share::{self, Claim, Threads};
+use crate::turn::Turn;
 
 /// How long to wait before asking again for an action that another run holds.
 const HELD_POLL: Duration = Duration::from_millis(200);
@@ -152,19 +152,6 @@ enum Phase {
     Failed,
 }
 
-/// An action that can start, by order of start, then as in the graph.
-type Ready = (Turn, Reverse<u64>, ActionId);
-
-/// What decides first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    Light,
-    /// It waits for a network or a command, and others wait for what it makes of nothing.
-    WithoutInputs,
-    /// By the bytes of its inputs, the most first, so that no long one is left for the end.
-    ByBytes,
-}
-
 struct Scheduler<'a> {
     build: &'a Build<'a>,
     memory: &'a mut Memory,
@@ -177,7 +164,7 @@ struct Scheduler<'a> {
     forced: Vec<bool>,
     dependents: Vec<Vec<ActionId>>,
     selected: BTreeSet<ActionId>,
-    ready: BTreeSet<Ready>,
+    ready: BTreeSet<Turn>,
     devices: BTreeMap<&'static str, Vec<bool>>,
     running: HashMap<ActionId, Running>,
     /// Waiting for another run, which makes the result.
@@ -326,12 +313,8 @@ impl<'a> Scheduler<'a> {
         self.resolved[id.0] = Some(resolved);
         self.phases[id.0] = Phase::Ready;
         let action = self.build.graph.action(id);
-        let (turn, bytes) = match action.cost {
-            Cost::Light => (Turn::Light, 0),
-            _ if action.inputs.is_empty() => (Turn::WithoutInputs, 0),
-            _ => (Turn::ByBytes, self.build.input_bytes(id, &self.results)),
-        };
-        self.ready.insert((turn, Reverse(bytes), id));
+        let bytes = || self.build.input_bytes(id, &self.results);
+        self.ready.insert(Turn::of(action, id, bytes));
         Ok(())
     }
 
@@ -401,7 +384,8 @@ impl<'a> Scheduler<'a> {
         }
         let busy = self.busy();
         let fits = |id: ActionId| busy == 0 || busy + self.needs(id) <= self.options.jobs;
-        let chosen = *self.ready.iter().find(|(.., id)| fits(*id) && self.has_device(*id))?;
+        let can = |turn: &&Turn| fits(turn.id()) && self.has_device(turn.id());
+        let chosen = *self.ready.iter().find(can)?;
         self.ready.remove(&chosen);
         self.start(chosen)
     }
@@ -440,8 +424,8 @@ impl<'a> Scheduler<'a> {
 
     /// Actions that can start.
     fn waiting(&self) -> impl Iterator<Item = Claim> + Clone {
-        let claim = |&(_, Reverse(work), id): &Ready| Claim { needs: self.needs(id), work };
-        self.ready.iter().filter(|(.., id)| self.has_device(*id)).map(claim)
+        let claim = |turn: &Turn| Claim { needs: self.needs(turn.id()), work: turn.work() };
+        self.ready.iter().filter(|turn| self.has_device(turn.id())).map(claim)
     }
 
     fn has_device(&self, id: ActionId) -> bool {
@@ -457,12 +441,13 @@ impl<'a> Scheduler<'a> {
         Some((pool, free))
     }
 
-    fn start(&mut self, (_, Reverse(bytes), id): Ready) -> Option<Task> {
+    fn start(&mut self, turn: Turn) -> Option<Task> {
+        let id = turn.id();
         let action = self.build.graph.action(id);
         let key = self.resolved[id.0].as_ref()?.key;
         let device = self.take_device(id);
         let threads = Threads { jobs: self.options.jobs, busy: self.busy() };
-        let threads = share::takes(action, bytes, threads, self.waiting());
+        let threads = share::takes(action, turn.work(), threads, self.waiting());
         let heavy = action.cost == Cost::Heavy;
         let granted = if heavy { self.granted(id, threads) } else { threads };
         let work = Work {

@@ -1,13 +1,13 @@
 //! How long a plan takes on the clock: its prices played through with the threads and devices that a
 //! run has, in the order in which the scheduler starts actions.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use mixmake_core::plan::{Plan, State};
 use mixmake_core::scheduler::RunOptions;
 use mixmake_core::share::{self, Claim, Threads};
-use mixmake_core::{ActionId, Cost, Graph};
+use mixmake_core::turn::Turn;
+use mixmake_core::{ActionId, Graph};
 
 /// Actions that the plan's selection needs.
 #[must_use]
@@ -32,9 +32,6 @@ pub fn clock(
     play.now
 }
 
-/// An action that can start, by order of start.
-type Ready = (u8, Reverse<u64>, ActionId);
-
 /// A running action.
 struct Running {
     end: f64,
@@ -50,7 +47,7 @@ struct Play<'a> {
     dependents: Vec<Vec<ActionId>>,
     /// Pending actions that each pending action still waits for.
     waits: Vec<usize>,
-    ready: BTreeSet<Ready>,
+    ready: BTreeSet<Turn>,
     running: Vec<Running>,
     busy: usize,
     now: f64,
@@ -70,7 +67,7 @@ impl<'a> Play<'a> {
             let producers = graph.producers(id);
             waits[id.0] = producers.iter().filter(|producer| pending.contains(producer)).count();
             if waits[id.0] == 0 {
-                ready.insert(order(graph, prices, id));
+                ready.insert(turn(graph, prices, id));
             }
         }
         Self {
@@ -98,10 +95,10 @@ impl<'a> Play<'a> {
     }
 
     fn start(&mut self) {
-        while let Some(&chosen) = self.ready.iter().find(|(.., id)| self.fits(*id)) {
+        while let Some(&chosen) = self.ready.iter().find(|turn| self.fits(turn.id())) {
             self.ready.remove(&chosen);
-            let id = chosen.2;
-            let threads = self.takes(id);
+            let id = chosen.id();
+            let threads = self.takes(chosen);
             self.busy += threads;
             self.give(id, false);
             let end = self.now + self.prices[id.0].unwrap_or(0.0);
@@ -110,12 +107,11 @@ impl<'a> Play<'a> {
     }
 
     /// As the scheduler, which goes by bytes; here the price says how much work it is.
-    fn takes(&self, id: ActionId) -> usize {
-        let claim =
-            |&(.., id): &Ready| Claim { needs: self.needs(id), work: work(self.prices, id) };
+    fn takes(&self, turn: Turn) -> usize {
+        let claim = |turn: &Turn| Claim { needs: self.needs(turn.id()), work: turn.work() };
         let threads = Threads { jobs: self.jobs, busy: self.busy };
         let waiting = self.ready.iter().map(claim);
-        share::takes(self.graph.action(id), work(self.prices, id), threads, waiting)
+        share::takes(self.graph.action(turn.id()), turn.work(), threads, waiting)
     }
 
     fn give(&mut self, id: ActionId, back: bool) {
@@ -138,7 +134,7 @@ impl<'a> Play<'a> {
             if self.waits[dependent.0] > 0 {
                 self.waits[dependent.0] -= 1;
                 if self.waits[dependent.0] == 0 {
-                    self.ready.insert(order(self.graph, self.prices, dependent));
+                    self.ready.insert(turn(self.graph, self.prices, dependent));
                 }
             }
         }
@@ -146,15 +142,9 @@ impl<'a> Play<'a> {
     }
 }
 
-/// As the scheduler, with the price for the bytes: light actions first, then those without inputs, then the longest.
-fn order(graph: &Graph, prices: &[Option<f64>], id: ActionId) -> Ready {
-    let action = graph.action(id);
-    let turn = match action.cost {
-        Cost::Light => 0,
-        _ if action.inputs.is_empty() => 1,
-        _ => 2,
-    };
-    (turn, Reverse(if turn == 2 { work(prices, id) } else { 0 }), id)
+/// As the scheduler, with the price for the bytes.
+fn turn(graph: &Graph, prices: &[Option<f64>], id: ActionId) -> Turn {
+    Turn::of(graph.action(id), id, || work(prices, id))
 }
 
 /// In microseconds.
@@ -165,7 +155,7 @@ fn work(prices: &[Option<f64>], id: ActionId) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mixmake_core::{Action, Input, Kind, OutputSpec, Source};
+    use mixmake_core::{Action, Cost, Input, Kind, OutputSpec, Source};
 
     /// Actions by threads, pool and the actions they read from.
     fn graph(actions: &[(usize, Option<&'static str>, &[usize])]) -> Graph {
